@@ -1,0 +1,22 @@
+"""Real-time EEG classifier daemon.
+
+The data's way through the program is the list of files, top to bottom::
+
+    inlet         LSL → Chunk
+    timeline      Chunk → regular samples
+    conditioning  the model's channels, in its order and unit
+    ring          the last `window` steps, channel-major
+    reorder       the ring's window → the model's inputs
+    encoders/     the model, as fast as it can be run exactly
+    decision      probabilities → label or abstention
+    outlet        Prediction → three LSL streams
+
+``pipeline`` puts timeline … decision together once, for live runs and recordings alike;
+``service`` runs it between an inlet and an outlet; ``cli`` builds the parts and hands them in.
+``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other.
+Around it stand ``rehearsal/`` (simulator, recordings, replay) and ``ops/``.
+
+Everything between inlet and outlet is pure: numpy only, no clock, thread, LSL or logging.
+"""
+
+__version__ = "0.1.0"

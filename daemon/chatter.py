@@ -1,0 +1,43 @@
+"""What liblsl and TensorFlow write to the terminal by themselves, and how it is kept from there.
+
+Both write past Python's logging. What matters of it this program says in its own words.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+_CONFIG_FILES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
+
+
+def quiet_liblsl() -> None:
+    """Only fatal messages, unless the user has an LSL configuration, which then decides.
+
+    Has to come before liblsl is first used in the process.
+    """
+    if "LSLAPICFG" in os.environ or any(Path(f).expanduser().exists() for f in _CONFIG_FILES):
+        return
+    import pylsl
+
+    pylsl.set_config_content("[log]\nlevel = -3\n")
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without its banner; where the import fails, with all it had to say."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            said.seek(0)
+            os.write(stderr, said.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

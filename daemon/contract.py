@@ -1,0 +1,325 @@
+"""What a model needs of a stream, and the exact difference where they disagree.
+
+Channels are matched by label, never by position: case, spaces and trailing dots do not count, so
+the ``Fp1.`` of an EDF+ file is the contract's ``FP1``. Units are matched by name and scaled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from daemon.errors import ContractError, UsageError
+from daemon.records import StreamDescription
+
+Unit = Literal["volts", "millivolts", "microvolts"]
+
+MICROVOLTS: dict[Unit, float] = {"volts": 1e6, "millivolts": 1e3, "microvolts": 1.0}
+
+# The XDF metadata specification asks for the long names; devices write all of these.
+_UNIT_NAMES: dict[str, Unit] = {
+    **dict.fromkeys(("v", "volt", "volts"), "volts"),
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), "millivolts"),
+    **dict.fromkeys(
+        # U+00B5 micro sign and U+03BC Greek mu look alike; both occur.
+        ("uv", "\u00b5v", "\u03bcv", "microvolt", "microvolts"),
+        "microvolts",
+    ),
+}
+
+# The nominal rate is a declaration, so it is compared as one; the tolerance only forgives a
+# decimal fraction that a device rounded when it wrote its header.
+RATE_TOLERANCE = 1e-3
+
+
+def normal_label(label: str) -> str:
+    """The form in which labels are compared: no case, spaces or trailing dots."""
+    return "".join(label.split()).rstrip(".").upper()
+
+
+def known_unit(text: str) -> Unit | None:
+    """The unit that a stream's metadata names, or None for an unknown one.
+
+    ``mV`` and ``MV`` are both taken for millivolts: no EEG is in megavolts.
+    """
+    return _UNIT_NAMES.get(text.strip().casefold())
+
+
+class Strict(BaseModel):
+    """Base of everything read from YAML: frozen, no unknown keys, no coercion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Model = TypeVar("Model", bound=Strict)
+
+# YAML has only lists; strictness still holds for what is inside.
+Labels = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """How to get the model's channels out of the stream's.
+
+    Attributes
+    ----------
+    indices : tuple of int
+        For each of the model's channels, its position in the stream.
+    scales : tuple of float
+        Factor from the stream's unit to the contract's, per channel of the model.
+    assumptions : tuple of str
+        What was taken for granted because the stream does not say it; for the log.
+    """
+
+    indices: tuple[int, ...]
+    scales: tuple[float, ...]
+    assumptions: tuple[str, ...]
+
+
+class Contract(Strict):
+    """What a model needs: the content of a bundle's ``contract.yaml``.
+
+    Attributes
+    ----------
+    sample_rate : float
+        Hz.
+    window : int
+        Steps of one window.
+    channels : tuple of str
+        Labels in the model's order.
+    unit : str
+        Unit of the samples that the model was trained on.
+    classes : tuple of str
+        In the order of the model's outputs.
+    temperature : float
+        Calibration: softmax(logits / temperature). 1 leaves the model's output as it is.
+    conditioning : tuple
+        Causal steps between stream and model, in order.
+    """
+
+    sample_rate: float = Field(gt=0, allow_inf_nan=False)
+    window: int = Field(gt=0)
+    channels: Labels = Field(min_length=1)
+    unit: Unit = "microvolts"
+    classes: Labels = Field(min_length=2)
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    conditioning: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
+
+    @field_validator("channels")
+    @classmethod
+    def _distinct_channels(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        _require_distinct([normal_label(label) for label in channels])
+        return channels
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        _require_distinct(list(classes))
+        return classes
+
+    @field_validator("conditioning")
+    @classmethod
+    def _no_conditioning(cls, steps: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        if steps:
+            names = ", ".join(name for step in steps for name in step)
+            raise ValueError(
+                f"this version applies no conditioning steps, so a model that needs "
+                f"{names} cannot run as it was trained"
+            )
+        return steps
+
+    def pick(
+        self,
+        stream: StreamDescription,
+        *,
+        channels: tuple[str, ...] | None = None,
+        unit: Unit | None = None,
+    ) -> Pick:
+        """How to feed this model from ``stream``.
+
+        Parameters
+        ----------
+        stream : StreamDescription
+        channels : tuple of str, optional
+            Labels for a stream that announces none, in the stream's order.
+        unit : str, optional
+            Unit of a stream that announces none.
+
+        Raises
+        ------
+        ContractError
+            Names the stream and every difference at once.
+        """
+        differences: list[str] = []
+        assumptions: list[str] = []
+        if stream.channel_format == "string":
+            differences.append("its samples are strings, the model needs numbers")
+        if abs(stream.sample_rate - self.sample_rate) > RATE_TOLERANCE * self.sample_rate:
+            said = f"{stream.sample_rate:g} Hz" if stream.sample_rate else "irregular (0 Hz)"
+            differences.append(f"its rate is {said}, the model needs {self.sample_rate:g} Hz")
+        labels = self._labels(stream, channels, differences, assumptions)
+        indices: tuple[int, ...] = ()
+        scales: tuple[float, ...] = ()
+        if labels is not None:
+            indices = self._indices(labels, differences)
+        if labels is not None and indices:
+            scales = self._scales(stream, indices, unit, differences, assumptions)
+        if differences:
+            raise ContractError(
+                f"stream {stream} contradicts the model's contract: " + "; ".join(differences)
+            )
+        return Pick(indices, scales, tuple(assumptions))
+
+    def _labels(
+        self,
+        stream: StreamDescription,
+        channels: tuple[str, ...] | None,
+        differences: list[str],
+        assumptions: list[str],
+    ) -> tuple[str, ...] | None:
+        if channels is not None and len(channels) != stream.channel_count:
+            differences.append(
+                f"it has {stream.channel_count} channels, stream.channels names {len(channels)}"
+            )
+            return None
+        if not any(stream.labels):
+            if channels is None:
+                differences.append(
+                    "it announces no channel labels (name its channels, in order, under "
+                    "stream.channels to accept it)"
+                )
+                return None
+            assumptions.append("the stream announces no labels; they are taken from the config")
+            return channels
+        if channels is not None and [*map(normal_label, channels)] != [
+            *map(normal_label, stream.labels)
+        ]:
+            differences.append(
+                f"it announces the labels {', '.join(stream.labels)}, "
+                f"stream.channels says {', '.join(channels)}"
+            )
+            return None
+        return stream.labels
+
+    def _indices(self, labels: tuple[str, ...], differences: list[str]) -> tuple[int, ...]:
+        """Positions of the model's channels, or () with the differences noted."""
+        offered = [normal_label(label) for label in labels]
+        count = Counter(offered)
+        wanted = {label: normal_label(label) for label in self.channels}
+        missing = [label for label, normal in wanted.items() if not count[normal]]
+        double = [label for label, normal in wanted.items() if count[normal] > 1]
+        if missing:
+            differences.append(
+                f"missing channel{'s'[: len(missing) > 1]} {', '.join(missing)} "
+                f"(it has {', '.join(label or '?' for label in labels)})"
+            )
+        if double:
+            differences.append(f"more than one channel is labelled {', '.join(double)}")
+        if missing or double:
+            return ()
+        return tuple(offered.index(normal) for normal in wanted.values())
+
+    def _scales(
+        self,
+        stream: StreamDescription,
+        indices: tuple[int, ...],
+        unit: Unit | None,
+        differences: list[str],
+        assumptions: list[str],
+    ) -> tuple[float, ...]:
+        scales = []
+        unknown: dict[str, list[str]] = {}
+        silent = 0
+        for label, index in zip(self.channels, indices, strict=True):
+            said = stream.units[index]
+            known: Unit | None
+            if said.strip():
+                known = known_unit(said)
+            else:
+                silent += 1
+                known = unit or self.unit
+            if known is None:
+                unknown.setdefault(said, []).append(label)
+            else:
+                scales.append(MICROVOLTS[known] / MICROVOLTS[self.unit])
+        for said, labels in unknown.items():
+            differences.append(
+                f"the unit {said!r} of {', '.join(labels)} is none of {', '.join(MICROVOLTS)}"
+            )
+        if silent and not unknown:
+            where = "stream.unit" if unit else "the contract's; set stream.unit to confirm it"
+            assumptions.append(
+                f"{silent} of {len(indices)} channels announce no unit; "
+                f"taken as {unit or self.unit} ({where})"
+            )
+        return tuple(scales)
+
+
+def read_yaml(path: Path, what: str) -> object:
+    """The content of a YAML file.
+
+    Raises
+    ------
+    UsageError
+        Missing, unreadable or not YAML; names the file.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{what} {path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{what} {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{what} {path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def validated(kind: type[Model], content: object, where: str) -> Model:
+    """``content`` as a ``kind``.
+
+    Raises
+    ------
+    UsageError
+        One line that names the file, each bad key and what is wrong with it.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(_fault(kind, e["loc"], e["type"], e["msg"]) for e in error.errors())
+        raise UsageError(f"{where}: {faults}") from None
+
+
+def _fault(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str) -> str:
+    key = ".".join(str(part) for part in loc)
+    if code == "extra_forbidden":
+        fields = _fields_at(kind, loc[:-1])
+        known = f"; known here: {', '.join(fields)}" if fields else ""
+        return f"unknown key {key!r}{known}"
+    if not loc:
+        return "it must be a mapping of keys to values"
+    return f"{key}: {message.removeprefix('Value error, ')}"
+
+
+def _fields_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    for part in loc:
+        field = kind.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        models = [
+            inner
+            for inner in (annotation, *get_args(annotation))
+            if isinstance(inner, type) and issubclass(inner, BaseModel)
+        ]
+        if not models:
+            return []
+        kind = models[0]
+    return list(kind.model_fields)
+
+
+def _require_distinct(labels: list[str]) -> None:
+    double = [label for label, count in Counter(labels).items() if count > 1]
+    if double:
+        raise ValueError(f"{', '.join(double)} occurs more than once")

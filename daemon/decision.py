@@ -1,0 +1,80 @@
+"""Probabilities → a label, or none below the threshold.
+
+The probabilities that are published are the model's own (calibrated, where the contract has a
+temperature). Smoothing changes only the label.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from daemon.records import Float64
+
+
+class Decision:
+    """Calibrate, smooth over time, compare with the threshold.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        In the order of the model's outputs.
+    threshold : float
+        The label is None unless the best class's (smoothed) probability reaches it.
+    smoothing : float
+        Time constant in seconds of an exponential average; 0 turns it off.
+    temperature : float
+        softmax(logits / temperature).
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        *,
+        threshold: float = 0.0,
+        smoothing: float = 0.0,
+        temperature: float = 1.0,
+    ) -> None:
+        self._classes = tuple(classes)
+        self._threshold = threshold
+        self._smoothing = smoothing
+        self._temperature = temperature
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the past: the next decision stands on its own window."""
+        self._smooth: Float64 | None = None
+        self._time = 0.0
+
+    def calibrate(self, probabilities: Float64) -> Float64:
+        """softmax(log(p) / temperature), which is softmax(logits / temperature).
+
+        ``probabilities`` (classes,); exactly unchanged at temperature 1.
+        """
+        if self._temperature == 1.0:
+            return probabilities
+        # A probability that underflowed to 0 stays there: its logit was below float32's reach.
+        logits = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+        powered = np.exp((logits - logits.max()) / self._temperature)
+        calibrated: Float64 = powered / powered.sum()
+        return calibrated
+
+    def label(self, probabilities: Float64, time: float) -> str | None:
+        """The class decided at ``time`` (seconds), given all calls since `restart`.
+
+        Parameters
+        ----------
+        probabilities : float64 array, shape (classes,)
+        time : float
+            End of the window; must not run backward for the average to mean anything.
+        """
+        if self._smooth is None or self._smoothing == 0:
+            self._smooth = probabilities
+        else:
+            keep = math.exp(-max(time - self._time, 0.0) / self._smoothing)
+            self._smooth = keep * self._smooth + (1 - keep) * probabilities
+        self._time = time
+        best = int(np.argmax(self._smooth))
+        return self._classes[best] if self._smooth[best] >= self._threshold else None

@@ -1,0 +1,80 @@
+"""The window engine: the whole window is run again each time one ends.
+
+It serves every Keras model. An LSTM stack runs fused, all layers in one compiled loop over time;
+any other model runs as Keras built it, traced once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from daemon.encoders.stack import Stack, head, project, step, zero_state
+from daemon.records import Float32
+from daemon.reorder import model_inputs
+from daemon.ring import Ring
+
+Run = Callable[[Float32], Float32]
+"""One window, channel-major (channels, steps), to the model's output, (outputs,)."""
+
+
+class WindowEngine:
+    """Keeps the last window and runs ``run`` on it; see `daemon.pipeline.Engine`."""
+
+    def __init__(self, run: Run, channels: int, window: int) -> None:
+        self._run = run
+        self._shape = (channels, window)
+        self.restart()
+
+    def restart(self) -> None:
+        self._ring = Ring(*self._shape, np.float32)
+
+    def feed(self, block: Float32, answer: bool) -> Float32 | None:
+        self._ring.push(block)
+        return self._run(self._ring.window()) if answer else None
+
+    def catch_up(self) -> None:
+        """Nothing is ever put off."""
+
+
+def fused(stack: Stack, window: int) -> Run:
+    """Run an LSTM stack over whole windows."""
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((1, window, stack.channels), tf.float32)],
+        jit_compile=True,
+        autograph=False,
+    )
+    def classify(samples: tf.Tensor) -> tf.Tensor:
+        projected = project(stack, tf.transpose(samples, (1, 0, 2)))
+        state = tf.while_loop(
+            lambda t, *_: t < window,
+            lambda t, *state: (t + 1, *step(stack, state, projected[t])),
+            (0, *zero_state(stack, 1)),
+            maximum_iterations=window,
+        )
+        return head(stack, state[-2])
+
+    def run(samples: Float32) -> Float32:
+        output: Float32 = classify(model_inputs(samples, per_channel=False)[0]).numpy()[0]
+        return output
+
+    return run
+
+
+def as_built(model: keras.Model, *, per_channel: bool) -> Run:
+    """Run any model as it is: one input (1, steps, channels), or one (1, steps, 1) per channel."""
+
+    @tf.function(autograph=False)
+    def classify(inputs: list[tf.Tensor]) -> tf.Tensor:
+        return model(inputs if per_channel else inputs[0], training=False)
+
+    def run(samples: Float32) -> Float32:
+        inputs = [tf.constant(one) for one in model_inputs(samples, per_channel=per_channel)]
+        output: Float32 = classify(inputs).numpy()[0]
+        return np.atleast_1d(output)
+
+    return run

@@ -1,0 +1,30 @@
+"""What can go wrong for a person, each with the exit code of the command that met it.
+
+Raise one of these with a message that names what is wrong, where (file, key, stream, channel)
+and what to do. The command line prints the message alone; any other exception is a bug and
+keeps its traceback.
+"""
+
+
+class EegdError(Exception):
+    """Something failed that is neither the user's input nor the stream: exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(EegdError):
+    """Bad usage, config, model or recording: exit code 2."""
+
+    exit_code = 2
+
+
+class ContractError(EegdError):
+    """The stream contradicts the model's contract, or several streams match: exit code 3."""
+
+    exit_code = 3
+
+
+class StreamNotFoundError(EegdError):
+    """No matching stream within ``stream.resolve_timeout``: exit code 4."""
+
+    exit_code = 4

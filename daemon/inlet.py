@@ -1,0 +1,247 @@
+"""LSL → Chunk: find the one stream that matches, verify it, pull its raw samples.
+
+Rules that hold here (each answers a way in which LSL loses data without a word):
+
+- Raw stamps only. liblsl's dejitter hides gaps, and its clock synchronisation can block a pull.
+- No silent recovery: a stream that is lost raises `StreamLostError`, and whoever comes next is
+  resolved, described and verified anew.
+- The clock offset is asked for in a thread of its own, which may hang without harm.
+- Chunks of one sample on the wire, whatever the sender prefers; everything there is, each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import pylsl
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
+
+from daemon.errors import ContractError, EegdError, StreamNotFoundError
+from daemon.records import Chunk, StreamDescription
+
+log = logging.getLogger(__name__)
+
+# Seconds of samples that liblsl keeps for us; a burst of ten minutes must fit several times.
+BUFFER = 3600
+_NUMPY = {
+    pylsl.cf_float32: "float32",
+    pylsl.cf_double64: "double64",
+    pylsl.cf_string: "string",
+    pylsl.cf_int32: "int32",
+    pylsl.cf_int16: "int16",
+    pylsl.cf_int8: "int8",
+    pylsl.cf_int64: "int64",
+}
+_RESOLVE = 1.0
+_POLL = 0.05
+_METADATA = 5.0
+_OFFSET_INTERVAL = 5.0
+
+
+class StreamLostError(EegdError):
+    """The stream's outlet is gone."""
+
+
+class Wanted(Protocol):
+    """Which stream to look for; None leaves a property open. See `daemon.config.StreamConfig`."""
+
+    @property
+    def type(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def source_id(self) -> str | None: ...
+    @property
+    def hostname(self) -> str | None: ...
+
+
+def find_streams(wanted: Wanted, wait: float = _RESOLVE) -> list[pylsl.StreamInfo]:
+    """The streams that answer within ``wait`` seconds and match every property given."""
+    return _matching(pylsl.resolve_streams(wait_time=wait), wanted)
+
+
+def _matching(infos: list[pylsl.StreamInfo], wanted: Wanted) -> list[pylsl.StreamInfo]:
+    return [
+        info
+        for info in infos
+        if all(
+            value is None or getattr(info, key)() == value
+            for key in ("type", "name", "source_id", "hostname")
+            for value in (getattr(wanted, key),)
+        )
+    ]
+
+
+class _Anything:
+    type = name = source_id = hostname = None
+
+
+def list_streams(wait: float) -> list[StreamDescription]:
+    """Every stream that answers within ``wait`` seconds, as it describes itself."""
+    described = []
+    for info in find_streams(_Anything(), wait):
+        try:
+            described.append(Inlet(info).stream)
+        except StreamLostError:
+            described.append(describe(info))  # it announced itself, then went away
+    return sorted(described, key=lambda stream: (stream.hostname, stream.name, stream.type))
+
+
+def resolve(
+    wanted: Wanted, *, timeout: float | None, stopped: Callable[[], bool]
+) -> pylsl.StreamInfo | None:
+    """The one stream that matches, or None when ``stopped`` says so first.
+
+    Raises
+    ------
+    StreamNotFoundError
+        None answered within ``timeout`` seconds; None waits for ever.
+    ContractError
+        Several match; names them all.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    told = False
+    # It looks in the background, so that a stop is heard at once; what it saw may be gone by now,
+    # or be the same amplifier before and after a restart, hence the second look.
+    resolver = pylsl.ContinuousResolver()
+    while not stopped():
+        time.sleep(_POLL)
+        found = find_streams(wanted) if _matching(resolver.results(), wanted) else []
+        if len(found) > 1:
+            names = "; ".join(str(describe(info)) for info in found)
+            raise ContractError(
+                f"{len(found)} streams match {wanted}: {names}. Add name, source_id or hostname "
+                "under stream in the config until only one does"
+            )
+        if found:
+            return found[0]
+        if deadline is not None and time.monotonic() >= deadline:
+            raise StreamNotFoundError(
+                f"no stream matches {wanted} within {timeout:g} s (stream.resolve_timeout); "
+                "`eegd streams` lists what there is"
+            )
+        if not told:
+            log.info("waiting for a stream that matches %s", wanted)
+            told = True
+    return None
+
+
+def describe(info: pylsl.StreamInfo) -> StreamDescription:
+    """What ``info`` says of its stream; labels and units only if it is a full info."""
+    count = info.channel_count()
+    labels, units = [""] * count, [""] * count
+    channel = info.desc().child("channels").child("channel")
+    for n in range(count):
+        if channel.empty():
+            break
+        labels[n] = channel.child_value("label").strip()
+        units[n] = channel.child_value("unit").strip()
+        channel = channel.next_sibling("channel")
+    return StreamDescription(
+        name=info.name(),
+        type=info.type(),
+        source_id=info.source_id(),
+        hostname=info.hostname(),
+        sample_rate=info.nominal_srate(),
+        channel_format=_NUMPY.get(info.channel_format(), "undefined"),
+        labels=tuple(labels),
+        units=tuple(units),
+    )
+
+
+class Inlet:
+    """A subscription to one stream, open from construction to `close`.
+
+    Parameters
+    ----------
+    info : pylsl.StreamInfo
+        As resolved.
+
+    Attributes
+    ----------
+    stream : StreamDescription
+        As the stream itself says, with labels and units.
+
+    Raises
+    ------
+    StreamLostError
+        The stream went away before it could be asked.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo) -> None:
+        self._inlet = pylsl.StreamInlet(
+            info, max_buflen=BUFFER, max_chunklen=1, recover=False, processing_flags=pylsl.proc_none
+        )
+        try:
+            self.stream = describe(self._inlet.info(timeout=_METADATA))
+        except (LslTimeoutError, LostError):
+            raise StreamLostError(f"stream {describe(info)} went away") from None
+        self._offset = 0.0
+        self._closed = threading.Event()
+        self._synchronised = threading.Event()
+        self._clock = threading.Thread(target=self._follow_clock, name="clock offset", daemon=True)
+
+    def open(self) -> None:
+        """Subscribe, and learn the offset between the sender's clock and this host's.
+
+        Raises
+        ------
+        StreamLostError
+        """
+        try:
+            self._inlet.open_stream(timeout=_METADATA)
+        except (LslTimeoutError, LostError):
+            raise StreamLostError(f"stream {self.stream} went away") from None
+        self._clock.start()
+        # Samples queue meanwhile. The first estimate takes liblsl about 0.6 s.
+        if not self._synchronised.wait(_METADATA):
+            log.warning(
+                "stream %s does not answer LSL's clock queries (UDP blocked by a firewall?); "
+                "its time stamps are used as if its clock were this host's",
+                self.stream,
+            )
+
+    def pull(self, timeout: float) -> Chunk | None:
+        """Everything received since the last call; waits up to ``timeout`` seconds for a sample.
+
+        Returns
+        -------
+        Chunk or None
+            Stamps on this host's ``local_clock``; None when no sample came.
+
+        Raises
+        ------
+        StreamLostError
+        """
+        try:
+            samples, stamps = self._inlet.pull_chunk(
+                timeout=timeout, max_samples=1 << 16, min_samples=1, as_numpy=True
+            )
+        except LostError:
+            raise StreamLostError(f"stream {self.stream} was lost") from None
+        if not len(stamps):
+            return None
+        return Chunk(samples, np.asarray(stamps) + self._offset)
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._closed.set()
+        self._inlet.close_stream()
+        if self._clock.is_alive():
+            # Destroying the inlet under a clock query would crash; a query that hangs keeps it.
+            self._clock.join(timeout=0.5)
+
+    def _follow_clock(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._offset = self._inlet.time_correction(timeout=_OFFSET_INTERVAL)
+                self._synchronised.set()
+            except (LslTimeoutError, LostError):
+                pass  # the last offset stands; a lost stream shows at the next pull
+            self._closed.wait(_OFFSET_INTERVAL)

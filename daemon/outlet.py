@@ -1,0 +1,134 @@
+"""Prediction → three LSL streams, and a line in a log file.
+
+Every sample's LSL time stamp is the window's end: the time of its last EEG sample on this host's
+``local_clock``, never the time of pushing.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import pylsl
+
+from daemon.errors import UsageError
+from daemon.records import Prediction
+
+# liblsl drops what it has not sent when an outlet is destroyed.
+_LINGER = 0.25
+
+
+class Outlet:
+    """The daemon's output, open from construction to `close`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the marker stream; the other two add a suffix to it.
+    source_id : str or None
+        None makes one from name and host, the same after every restart.
+    classes : sequence of str
+        In the order of the probabilities.
+    description : mapping of str to str
+        Goes into each stream's ``desc``.
+    log : Path or None
+        A file that receives every marker as a line.
+
+    Raises
+    ------
+    UsageError
+        The log file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source_id: str | None,
+        classes: Sequence[str],
+        description: Mapping[str, str],
+        log: Path | None,
+    ) -> None:
+        identity = source_id or f"eegd-{name}-{socket.gethostname()}"
+        self._classes = tuple(classes)
+        self._log = _open_log(log) if log else None
+
+        def outlet(suffix: str, kind: str, channels: int, fmt: int) -> pylsl.StreamOutlet:
+            info = pylsl.StreamInfo(
+                name + suffix, kind, channels, pylsl.IRREGULAR_RATE, fmt, identity + suffix
+            )
+            _describe(info, self._classes, description, labels=fmt == pylsl.cf_float32)
+            return pylsl.StreamOutlet(info)
+
+        self._markers = outlet("", "Markers", 1, pylsl.cf_string)
+        self._probabilities = outlet(
+            "-probabilities", "Probabilities", len(classes), pylsl.cf_float32
+        )
+        self._codes = outlet("-codes", "Markers", 1, pylsl.cf_int32)
+
+    def push(self, prediction: Prediction) -> float:
+        """Publish; returns the age in seconds: time of pushing minus the window's end."""
+        end = prediction.window_end
+        if prediction.probabilities is not None:
+            self._probabilities.push_sample([*prediction.probabilities.values()], end)
+        code = 0 if prediction.label is None else self._classes.index(prediction.label) + 1
+        self._codes.push_sample([code], end)
+        age: float = pylsl.local_clock() - end
+        marker = json.dumps(
+            {
+                "sequence": prediction.sequence,
+                "status": prediction.status,
+                "reason": prediction.reason,
+                "label": prediction.label,
+                "probabilities": prediction.probabilities,
+                "window_start": prediction.window_start,
+                "window_end": end,
+                "age_ms": round(age * 1e3, 3),
+                "filled": prediction.filled,
+            }
+        )
+        self._markers.push_sample([marker], end)
+        if self._log:
+            self._log.write(marker + "\n")
+        return age
+
+    def close(self) -> None:
+        """Give consumers the time to receive the last sample, then close all three streams."""
+        if any(
+            outlet.have_consumers() for outlet in (self._markers, self._probabilities, self._codes)
+        ):
+            time.sleep(_LINGER)
+        del self._markers, self._probabilities, self._codes
+        if self._log:
+            self._log.close()
+
+
+def _open_log(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise UsageError(f"output.log: {path} cannot be opened: {error.strerror}") from None
+
+
+def _describe(
+    info: pylsl.StreamInfo,
+    classes: Sequence[str],
+    description: Mapping[str, str],
+    *,
+    labels: bool,
+) -> None:
+    desc = info.desc()
+    for key, value in description.items():
+        desc.append_child_value(key, value)
+    if labels:
+        channels = desc.append_child("channels")
+        for label in classes:
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            channel.append_child_value("type", "Probability")
+    listed = desc.append_child("classes")
+    for label in classes:
+        listed.append_child_value("class", label)

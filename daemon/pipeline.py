@@ -1,0 +1,246 @@
+"""timeline → conditioning → engine → decision, written once: live, replay and scoring call it.
+
+Rules that hold here:
+
+- Window n covers samples [n·hop, n·hop + window) counted from the first sample after a restart of
+  the timeline.
+- Any way of cutting the same samples into chunks gives the same predictions.
+- Every sample that arrives reaches the engine. Only a window's answer may be skipped, only where
+  the caller asks for the newest one alone, and it is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from daemon.conditioning import Conditioning
+from daemon.decision import Decision
+from daemon.records import Chunk, Float32, Prediction
+from daemon.ring import Ring
+from daemon.timeline import Segment, Timeline
+
+
+class Engine(Protocol):
+    """A model that is fed every sample and asked at the end of each window."""
+
+    def restart(self) -> None:
+        """Forget all samples."""
+
+    def feed(self, block: Float32, answer: bool) -> Float32 | None:
+        """Take the next samples, (n, channels); at most one hop of them.
+
+        ``answer`` says that the block's last sample ends a window whose probabilities,
+        (classes,), are wanted; otherwise the result is None.
+        """
+
+    def catch_up(self) -> None:
+        """Do now what the last `feed` put off so that its answer was out sooner."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has happened since the start of the program."""
+
+    samples: int = 0
+    filled: int = 0
+    restarts: int = 0
+    ok: int = 0
+    abstained: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Consecutive samples of one segment, cut where windows end."""
+
+    segment: Segment
+    start: int
+    stop: int
+    ends_window: bool
+
+
+class Pipeline:
+    """One stream's way from chunks to predictions.
+
+    Parameters
+    ----------
+    timeline, engine, decision
+        The stages; the conditioning comes with the stream, see `connect`.
+    classes : sequence of str
+        In the order of the model's outputs.
+    window, hop : int
+        Steps of one window, and between the starts of two.
+    max_filled : float
+        Fraction of a window that may be bridged before it abstains.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        engine: Engine,
+        decision: Decision,
+        classes: Sequence[str],
+        window: int,
+        hop: int,
+        max_filled: float,
+    ) -> None:
+        self.counts = Counts()
+        self._timeline = timeline
+        self._conditioning: Conditioning | None = None
+        self._engine = engine
+        self._decision = decision
+        self._classes = tuple(classes)
+        self._window = window
+        self._hop = hop
+        self._max_filled = max_filled
+        self._sequence = 0
+        self._since_restart = 0
+        # Per step of the window: stamp, bridged (0/1), unusable (0/1).
+        self._history = Ring(3, window, np.float64)
+
+    def connect(self, conditioning: Conditioning) -> None:
+        """Take the samples that follow from a (new) stream, on a new timeline."""
+        self._conditioning = conditioning
+        self.restart()
+
+    @property
+    def window_full(self) -> bool:
+        """Whether a whole window has been received since the last restart."""
+        return self._since_restart >= self._window
+
+    @property
+    def gaps(self) -> int:
+        return self._timeline.gaps
+
+    def feed(self, chunk: Chunk, *, newest_only: bool = False) -> Iterator[Prediction]:
+        """Predictions of the windows that end in ``chunk``, each as soon as it is known.
+
+        The iterator does the work: run it to its end. ``newest_only`` answers the last of these
+        windows alone and counts the others as skipped: a live consumer that has fallen behind is
+        served by the present, not by the past.
+        """
+        return self._run(self._timeline.feed(chunk), newest_only)
+
+    def flush(self) -> Iterator[Prediction]:
+        """Predictions of samples that were held back, when no more will come."""
+        return self._run(self._timeline.flush(), newest_only=False)
+
+    def catch_up(self) -> None:
+        """What can wait until a prediction is out; call it after the last one was published."""
+        self._engine.catch_up()
+
+    def abstain(self, reason: str) -> Prediction:
+        """An abstention that belongs to no window: it ends with the last sample received.
+
+        What comes after it is a new timeline.
+        """
+        stamps = self._history.window()[0]
+        known = min(self._since_restart, self._window)
+        start, end = (stamps[-known], stamps[-1]) if known else (0.0, 0.0)
+        self.restart()
+        return self._abstention(reason, float(start), float(end), 0.0)
+
+    def restart(self) -> None:
+        """Start a new timeline with the next sample."""
+        self._timeline.restart()
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._engine.restart()
+        self._decision.restart()
+        self._since_restart = 0
+
+    def _run(self, segments: Iterable[Segment], newest_only: bool) -> Iterator[Prediction]:
+        pieces = list(self._cut(segments))
+        wanted = [n for n, piece in enumerate(pieces) if piece.ends_window]
+        if newest_only:
+            wanted = wanted[-1:]
+        for n, piece in enumerate(pieces):
+            yield from self._advance(piece, answer=n in wanted)
+
+    def _cut(self, segments: Iterable[Segment]) -> Iterator[_Piece]:
+        count = self._since_restart
+        for segment in segments:
+            if segment.restart:
+                count = 0
+            start = 0
+            while start < len(segment.stamps):
+                to_end = self._window - count
+                if to_end <= 0:
+                    to_end = -(count - self._window) % self._hop or self._hop
+                # Long stretches without an answer are cut too, so that blocks stay one size.
+                stop = min(start + min(to_end, self._hop), len(segment.stamps))
+                count += stop - start
+                yield _Piece(segment, start, stop, ends_window=stop - start == to_end)
+                start = stop
+
+    def _advance(self, piece: _Piece, *, answer: bool) -> Iterator[Prediction]:
+        assert self._conditioning is not None, "connect() comes before feed()"
+        segment = piece.segment
+        if segment.restart and piece.start == 0:
+            self.counts.restarts += 1
+            self._start_over()
+        n = piece.stop - piece.start
+        block = self._conditioning.apply(segment.samples[piece.start : piece.stop])
+        # One NaN would stay in a recurrent state for a whole window, in every window after it.
+        unusable = ~np.isfinite(block).all(axis=1)
+        block[unusable] = 0.0
+        steps = np.zeros((n, 3))
+        steps[:, 0] = segment.stamps[piece.start : piece.stop]
+        steps[:, 1] = segment.filled
+        steps[:, 2] = unusable
+        self._history.push(steps)
+        self._since_restart += n
+        if segment.filled:
+            self.counts.filled += n
+        else:
+            self.counts.samples += n
+        probabilities = self._engine.feed(block, answer)
+        if not piece.ends_window:
+            return
+        if probabilities is None:
+            self.counts.skipped += 1
+            self._sequence += 1
+            return
+        yield self._judge(probabilities)
+
+    def _judge(self, probabilities: npt.NDArray[np.float32]) -> Prediction:
+        stamps, filled, unusable = self._history.window()
+        start, end = float(stamps[0]), float(stamps[-1])
+        bridged = float(filled.mean())
+        reason = None
+        if unusable.any():
+            reason = f"{int(unusable.sum())} samples of the window are not finite numbers"
+        elif bridged > self._max_filled:
+            reason = f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
+        elif not np.isfinite(probabilities).all():
+            reason = "the model's output is not finite"
+        if reason is not None:
+            return self._abstention(reason, start, end, bridged)
+        calibrated = self._decision.calibrate(probabilities.astype(np.float64))
+        label = self._decision.label(calibrated, end)
+        self.counts.ok += 1
+        return Prediction(
+            sequence=self._next(),
+            status="ok",
+            reason=None,
+            label=label,
+            probabilities=dict(zip(self._classes, calibrated.tolist(), strict=True)),
+            window_start=start,
+            window_end=end,
+            filled=bridged,
+        )
+
+    def _abstention(self, reason: str, start: float, end: float, filled: float) -> Prediction:
+        self.counts.abstained += 1
+        return Prediction(self._next(), "abstain", reason, None, None, start, end, filled)
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence - 1

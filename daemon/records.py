@@ -1,0 +1,103 @@
+"""What travels through the program: stream descriptions, chunks of samples, predictions.
+
+Plain values with their shapes and units; no behaviour beyond what follows from the values.
+Times are seconds; live, they are on this host's LSL ``local_clock``, and for a recording on the
+recording's own clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Samples = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """What a stream (or a recording) says of itself.
+
+    Attributes
+    ----------
+    name, type, source_id, hostname : str
+        As announced; empty where the stream says nothing.
+    sample_rate : float
+        Nominal rate in Hz; 0 for an irregular stream.
+    channel_format : str
+        LSL's name of the sample format: ``float32``, ``double64``, ``int16``, ``string``, …
+    labels, units : tuple of str
+        One entry per channel, in the stream's order; ``""`` where a channel has none.
+    """
+
+    name: str
+    type: str
+    source_id: str
+    hostname: str
+    sample_rate: float
+    channel_format: str
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+
+    @property
+    def channel_count(self) -> int:
+        return len(self.labels)
+
+    def __str__(self) -> str:
+        """Name, type and origin in one line, for messages."""
+        origin = f" on {self.hostname}" if self.hostname else ""
+        identity = f", source_id {self.source_id!r}" if self.source_id else ""
+        return f"{self.name!r} (type {self.type!r}{identity}){origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Samples as they arrived.
+
+    Attributes
+    ----------
+    samples : array, shape (n, channels of the stream), any numeric dtype
+        In the stream's own channel order and units.
+    stamps : float64 array, shape (n,)
+        Seconds, one for each sample.
+    """
+
+    samples: Samples
+    stamps: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the daemon says of one window.
+
+    Attributes
+    ----------
+    sequence : int
+        Counts every window from the start of the program, skipped ones included, so that a
+        missing number shows a skipped window.
+    status : "ok" or "abstain"
+    reason : str or None
+        Why it abstains; None for ``ok``.
+    label : str or None
+        The class, or None below the threshold and for an abstention.
+    probabilities : mapping of class to float, or None
+        In the contract's order of classes; sums to 1. None for an abstention.
+    window_start, window_end : float
+        Times of the window's first and last sample, in seconds.
+    filled : float
+        Fraction of the window that was bridged, 0 … 1.
+    """
+
+    sequence: int
+    status: Literal["ok", "abstain"]
+    reason: str | None
+    label: str | None
+    probabilities: Mapping[str, float] | None
+    window_start: float
+    window_end: float
+    filled: float

@@ -1,0 +1,12 @@
+"""Amplifiers without hardware: a simulated one, and recordings played as if they were live.
+
+simulator    synthetic EEG with known classes
+rhythms      where its sources lie and what each class does to them
+recordings   XDF, EDF, BDF, FIF, SET → Recording
+xdf          the XDF part of it
+integrity    is a recording file whole?
+complaints   what pyxdf and MNE complain of, as one line
+sources      the simulator or a recording as chunks that begin at time 0
+replay       a source → LSL, on a schedule
+scoring      a recording through the pipeline → predictions as CSV
+"""

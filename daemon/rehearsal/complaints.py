@@ -1,0 +1,40 @@
+"""What the libraries that read recordings complain of, as one line for the user."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon.errors import UsageError
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[list[str]]:
+    """Keep a library's log off the terminal; what it logs as an error is collected."""
+    complaints: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            complaints.append(record.getMessage())
+
+    logger = logging.getLogger(name)
+    kept = logger.handlers[:], logger.propagate
+    logger.handlers[:], logger.propagate = [Collect(logging.ERROR)], False
+    try:
+        yield complaints
+    finally:
+        logger.handlers[:], logger.propagate = kept
+
+
+def unreadable(path: Path, error: Exception) -> UsageError:
+    """The error to raise when a library failed on a file."""
+    return UsageError(
+        f"recording {path} ({path.stat().st_size} bytes) is cut off, corrupt or no continuous "
+        f"recording: {one_line(error)}"
+    )
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or error.__class__.__name__

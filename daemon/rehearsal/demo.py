@@ -1,0 +1,172 @@
+"""Simulated amplifier + daemon + live view, each a process of its own, as in a lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pylsl
+import yaml
+
+from daemon.errors import EegdError
+from daemon.inlet import find_streams
+from daemon.stop import Stop
+
+BUNDLE = Path(__file__).with_name("demo_bundle")
+
+_START = 120.0  # seconds that the daemon may take to be ready: TensorFlow's first import is slow
+_STOP = 3.0
+
+
+class _Named:
+    """A stream of this demo, by its name alone."""
+
+    type = source_id = hostname = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Demo:
+    """Starts amplifier and daemon on entering, takes both down on leaving.
+
+    Parameters
+    ----------
+    echo : function of str
+        Shows a line.
+    """
+
+    def __init__(self, echo: Callable[[str], object]) -> None:
+        self._echo = echo
+        self._folder = tempfile.TemporaryDirectory(prefix="eegd-demo-")
+        # Names of its own: a demo must not meet the amplifier next door, nor another demo.
+        self._amplifier = f"eegd-demo-{os.getpid()}-EEG"
+        self._classifier = f"eegd-demo-{os.getpid()}"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Demo:
+        config = Path(self._folder.name) / "config.yaml"
+        content = {
+            "stream": {"name": self._amplifier},
+            "model": {"path": str(BUNDLE)},
+            "output": {"name": self._classifier},
+            "metrics": {"port": None},
+        }
+        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        contract = yaml.safe_load((BUNDLE / "contract.yaml").read_text(encoding="utf-8"))
+        burst = contract["window"] / contract["sample_rate"]
+        self._start("daemon", "run", "--config", str(config))
+        self._start(
+            "amplifier",
+            *("simulate", "--name", self._amplifier, "--rate", str(contract["sample_rate"])),
+            *("--burst", str(burst), "--wait", str(_START)),
+        )
+        report = json.loads((BUNDLE / "report.json").read_text(encoding="utf-8"))
+        self._echo(f"The encoder is {report['verdict']}.")
+        self._echo(f"Simulated amplifier and daemon are starting; the first {burst:g} s of EEG")
+        self._echo("are sent at once, so that the first window is full. Ctrl-C stops.")
+        return self
+
+    def show(self, seconds: float | None, stop: Stop) -> None:
+        """Print a line for every prediction until ``stop``, or for ``seconds`` from the first one.
+
+        Raises
+        ------
+        EegdError
+            Amplifier or daemon ended by itself, or nothing came.
+        """
+        markers = self._listen(self._classifier, stop)
+        classes = self._listen(f"{self._amplifier}-classes", stop)
+        if markers is None or classes is None:
+            return
+        truth: list[tuple[float, str]] = []
+        deadline = time.monotonic() + _START
+        shown = False
+        while not stop.is_set() and (time.monotonic() < deadline or (shown and seconds is None)):
+            self._require_alive()
+            said, stamp = markers.pull_sample(timeout=0.1)
+            names, stamps = classes.pull_chunk(timeout=0.0)
+            truth += [(at, name[0]) for name, at in zip(names, stamps, strict=True)]
+            if said is None:
+                continue
+            if not shown:
+                shown = True
+                self._echo(_heading(json.loads(said[0])["probabilities"] or ()))
+                deadline = time.monotonic() + (seconds or 0.0)
+            now = [name for at, name in truth if at <= stamp]
+            self._echo(_line(json.loads(said[0]), now[-1] if now else "?"))
+        if not shown and not stop.is_set():
+            raise EegdError(f"the demo's daemon published nothing within {_START:g} s")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for process in self._processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes.values():
+            try:
+                process.wait(_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._folder.cleanup()
+
+    def _start(self, role: str, *arguments: str) -> None:
+        # A session of its own: Ctrl-C is for this process, which then takes the others down.
+        self._processes[role] = subprocess.Popen(
+            [sys.executable, "-m", "daemon", *arguments],
+            start_new_session=True,
+            stderr=(Path(self._folder.name) / f"{role}.log").open("wb"),
+        )
+
+    def _listen(self, name: str, stop: Stop) -> Any:
+        deadline = time.monotonic() + _START
+        while not stop.is_set() and time.monotonic() < deadline:
+            self._require_alive()
+            found = find_streams(_Named(name), wait=0.3)
+            if found:
+                inlet = pylsl.StreamInlet(found[0], recover=False)
+                inlet.open_stream(timeout=5.0)
+                return inlet
+        if stop.is_set():
+            return None
+        raise EegdError(f"the demo's stream {name} did not appear within {_START:g} s")
+
+    def _require_alive(self) -> None:
+        for role, process in self._processes.items():
+            if process.poll() is not None:
+                said = (Path(self._folder.name) / f"{role}.log").read_text(errors="replace")
+                raise EegdError(
+                    f"the demo's {role} ended with exit code {process.returncode}: {said.strip()}"
+                )
+
+
+def _heading(classes: Iterable[str]) -> str:
+    return f"{'true class':<13}" + "".join(f"{name:>{_width(name)}}" for name in classes)
+
+
+def _line(marker: dict[str, Any], truth: str) -> str:
+    """A percentage under each class, the best one marked."""
+    if marker["status"] != "ok":
+        return f"{truth:<13}abstains: {marker['reason']}"
+    probabilities: dict[str, float] = marker["probabilities"]
+    best = max(probabilities, key=probabilities.__getitem__)
+    return f"{truth:<13}" + "".join(
+        f"{'*' * (name == best)}{p:.0%}".rjust(_width(name)) for name, p in probabilities.items()
+    )
+
+
+def _width(name: str) -> int:
+    return max(len(name) + 1, 6)

@@ -1,0 +1,174 @@
+"""Is a recording file whole? Asked before a reader sees it.
+
+Readers guess at the rest of a file that was cut off, or skip it silently. These checks walk the
+lengths that a file states of itself, without reading its samples.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO, NoReturn, cast
+
+from daemon.errors import UsageError
+
+_XDF_CHUNKS = {
+    1: "file header",
+    2: "stream header",
+    3: "samples",
+    4: "clock offset",
+    5: "boundary",
+    6: "stream footer",
+}
+
+
+def open_maybe_gzip(path: Path) -> BinaryIO:
+    """The file's content, unpacked where it is gzip's."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return cast("BinaryIO", gzip.open(path)) if packed else path.open("rb")
+
+
+def _size(path: Path, file: BinaryIO) -> int:
+    """Bytes of the unpacked content; leaves the file at its end."""
+    try:
+        return file.seek(0, os.SEEK_END)
+    except EOFError:
+        raise UsageError(f"recording {path} is cut off: its gzip data has no end") from None
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise UsageError(f"recording {path} is corrupt within its gzip data: {error}") from None
+
+
+def check_xdf(path: Path) -> None:
+    """Walk the chunks of an XDF file.
+
+    Raises
+    ------
+    UsageError
+        It is no XDF file, a chunk runs past its end, or no chunk begins where one has to.
+    """
+    with open_maybe_gzip(path) as file:
+        end = _size(path, file)
+        file.seek(0)
+        if file.read(4) != b"XDF:":
+            raise UsageError(f"recording {path} is not an XDF file: it does not begin with 'XDF:'")
+        at = 4
+        while at < end:
+            file.seek(at)
+            width = file.read(1)[0]
+            if width not in (1, 4, 8):
+                raise UsageError(
+                    f"recording {path} is corrupt: byte {at} of {end} begins no XDF chunk"
+                )
+            length = int.from_bytes(file.read(width), "little")
+            tag = int.from_bytes(file.read(2), "little")
+            if at + 1 + width + length > end:
+                kind = _XDF_CHUNKS.get(tag, "unknown")
+                raise UsageError(
+                    f"recording {path} is cut off: its last chunk ({kind}) begins at byte {at} and "
+                    f"needs {1 + width + length} bytes, but the file ends at byte {end}"
+                )
+            at += 1 + width + length
+
+
+def check_fif(path: Path) -> None:
+    """Walk the tags of a FIF file.
+
+    Raises
+    ------
+    UsageError
+        It ends within a tag, or before the one that says it is the last.
+    """
+    with open_maybe_gzip(path) as file:
+        end = _size(path, file)
+        at, following = 0, 0
+        while following != -1:
+            file.seek(at)
+            tag = file.read(16)
+            if len(tag) == 16:
+                _, _, size, following = struct.unpack(">iiii", tag)
+            if len(tag) < 16 or size < 0 or at + 16 + size > end:
+                raise UsageError(
+                    f"recording {path} is cut off or no FIF file: byte {at} begins no whole tag, "
+                    f"and the file ends at byte {end}"
+                )
+            # 0: the next tag follows this one. Pointers only lead on, or the walk might not end.
+            at = following if following > at else at + 16 + size
+
+
+def check_edf(path: Path) -> tuple[str, ...]:
+    """Compare an EDF or BDF file with its own header.
+
+    Returns
+    -------
+    tuple of str
+        The physical dimension of each signal that is not an annotation, in the file's order.
+
+    Raises
+    ------
+    UsageError
+        It is no EDF or BDF file, it ends within a record or before the last one, or its records
+        do not follow each other without gaps (EDF+D), which readers would hide.
+    """
+    sample_bytes = 3 if path.suffix.lower() == ".bdf" else 2
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(256)
+        try:
+            header_bytes, records = int(head[184:192]), int(head[236:244])
+            duration, signals = float(head[244:252]), int(head[252:256])
+            names = _fields(file, signals, 16)
+            file.seek(256 + signals * 96)
+            dimensions = _fields(file, signals, 8)
+            file.seek(256 + signals * 216)
+            samples = [int(text) for text in _fields(file, signals, 8)]
+        except ValueError:
+            raise UsageError(
+                f"recording {path} has no EDF or BDF header, or one that is cut off: "
+                f"the file ends at byte {size}"
+            ) from None
+        record = sum(samples) * sample_bytes
+        whole, rest = divmod(max(size - header_bytes, 0), record) if record else (0, 0)
+        # -1 records: the recorder was stopped before it could write how many; whole ones count.
+        if whole < max(records, 1) or (records == -1 and rest):
+            said = f"its header says {records}" if records != -1 else "the last is not complete"
+            raise UsageError(
+                f"recording {path} is cut off: it ends at byte {size} after {whole} whole "
+                f"records of {record} bytes, {said}"
+            )
+        annotations = [i for i, name in enumerate(names) if name.endswith("DF Annotations")]
+        if head[192:236].startswith((b"EDF+D", b"BDF+D")) and annotations:
+            offset = header_bytes + sum(samples[: annotations[0]]) * sample_bytes
+            _check_contiguous(path, file, offset, record, duration, whole)
+    return tuple(d for i, d in enumerate(dimensions) if i not in annotations)
+
+
+def _fields(file: BinaryIO, count: int, width: int) -> list[str]:
+    return [file.read(width).decode("latin-1").strip() for _ in range(count)]
+
+
+def _check_contiguous(
+    path: Path, file: BinaryIO, offset: int, record: int, duration: float, whole: int
+) -> None:
+    """Every record of an EDF+D begins with its own onset: ``+12.5`` up to the first 0x14."""
+    expected: float | None = None
+    for index in range(whole):
+        file.seek(offset + index * record)
+        try:
+            onset = float(file.read(32).partition(b"\x14")[0])
+        except ValueError:
+            _refuse(path, f"record {index + 1} does not say when it begins")
+        if expected is not None and abs(onset - expected) > 1e-3:
+            _refuse(
+                path,
+                f"record {index + 1} begins at {onset:g} s where {expected:g} s was due; reading "
+                f"it as one piece would hide the gap (cut it into continuous files)",
+            )
+        expected = onset + duration
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    raise UsageError(f"recording {path} is a discontinuous EDF+: {why}")

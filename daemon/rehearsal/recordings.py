@@ -1,0 +1,167 @@
+"""A recording file → its EEG, as the file has it.
+
+Samples keep the file's values and numeric type, stamps are the ones that were recorded: gaps,
+jitter and backward steps stay visible. pyxdf and MNE do the reading and are imported on use; what
+they log and warn about is kept quiet, what they fail with becomes one line.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daemon.errors import UsageError
+from daemon.records import Float64, Samples, StreamDescription
+from daemon.rehearsal.complaints import one_line, quiet, unreadable
+from daemon.rehearsal.integrity import check_edf, check_fif
+from daemon.rehearsal.xdf import Markers, read_xdf
+
+SUFFIXES = (".xdf", ".xdfz", ".xdf.gz", ".edf", ".bdf", ".fif", ".fif.gz", ".set")
+
+# The dimensions of EDF headers that MNE scales to volts; it hands on every other one unscaled.
+_SCALED_BY_MNE = ("uV", "\u00b5V", "\x83\u00caV", "mV", "V")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The EEG of one file.
+
+    Attributes
+    ----------
+    path : Path
+    stream : StreamDescription
+        As the file says; ``name`` is the file's stem where it names nothing.
+    samples : array, shape (n, channels), any numeric dtype
+        In the units of ``stream.units``. XDF: the recorded values. EDF, BDF, FIF, SET: float64,
+        which MNE gives in volts; stimulus channels are left out.
+    stamps : float64 array, shape (n,)
+        Seconds. XDF: the recorded stamps, on the clock of the EEG's own host. Otherwise the
+        sample's index over the rate.
+    synchronized : float64 array, shape (n,)
+        The stamps mapped to the recorder's clock by the clock offsets of an XDF file, for
+        comparing streams of different hosts; equal to ``stamps`` in the other formats.
+    markers : tuple of (float, str)
+        In order of time, on the clock of ``stamps``. XDF: every string stream, mapped by both
+        streams' clock offsets. Otherwise the annotations.
+    """
+
+    path: Path
+    stream: StreamDescription
+    samples: Samples
+    stamps: Float64
+    synchronized: Float64
+    markers: Markers
+
+
+def read_recording(
+    path: Path,
+    *,
+    name: str | None = None,
+    type: str | None = "EEG",
+    source_id: str | None = None,
+    hostname: str | None = None,
+    markers: str | None = None,
+) -> Recording:
+    """Read XDF, EDF, BDF, FIF or SET, by the file's suffix.
+
+    Parameters
+    ----------
+    path : Path
+    name, type, source_id, hostname : str or None
+        Which stream of an XDF file; every one given must match (the type in any case), and exactly
+        one numeric stream with samples may. The other formats hold a single recording.
+    markers : str or None
+        Take the markers of the XDF streams of this name only.
+
+    Raises
+    ------
+    UsageError
+        One line: a missing, unknown, cut-off or corrupt file, no such stream or several, or the
+        extra ``recordings`` is not installed.
+    """
+    if not path.is_file():
+        raise UsageError(f"recording {path} does not exist")
+    lower = path.name.lower()
+    if not lower.endswith(SUFFIXES):
+        raise UsageError(f"recording {path} is none of {', '.join(SUFFIXES)}")
+    wanted = {"name": name, "type": type, "source_id": source_id, "hostname": hostname}
+    try:
+        if lower.endswith((".xdf", ".xdfz", ".xdf.gz")):
+            given = {key: value for key, value in wanted.items() if value is not None}
+            return Recording(path, *read_xdf(path, given, markers))
+        return _read_with_mne(path, type or "EEG")
+    except ImportError as error:
+        raise UsageError(
+            f"recording {path} needs {error.name or 'a package'} to be read: "
+            f"pip install 'eeg-classifier-daemon[recordings]'"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"recording {path} cannot be read: {one_line(error)}") from error
+
+
+def _read_with_mne(path: Path, type: str) -> Recording:
+    import mne
+
+    lower = path.name.lower()
+    dimensions: tuple[str, ...] = ()
+    if lower.endswith(".set"):
+        # Asked here because MNE's own complaint comes late and is not an ImportError.
+        import pymatreader  # noqa: F401
+
+        read = mne.io.read_raw_eeglab
+    elif lower.endswith((".edf", ".bdf")):
+        dimensions = check_edf(path)
+        read = mne.io.read_raw_edf if lower.endswith(".edf") else mne.io.read_raw_bdf
+    else:
+        check_fif(path)
+        read = mne.io.read_raw_fif
+    with quiet("mne"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            raw = read(path, verbose="error")
+            picks = [i for i, kind in enumerate(raw.get_channel_types()) if kind != "stim"]
+            samples: Samples = raw.get_data(picks).T if picks else np.empty((0, 0))
+            rate = float(raw.info["sfreq"])
+            onsets = raw.annotations.onset - raw.first_time
+            texts = [str(text) for text in raw.annotations.description]
+        except ImportError:
+            raise
+        except Exception as error:
+            raise unreadable(path, error) from error
+    if not samples.size:
+        raise UsageError(f"recording {path} holds no EEG: it has no samples besides stimuli")
+    units = [_unit(raw.info["chs"][i]["unit"]) for i in picks]
+    if len(dimensions) == len(raw.ch_names):
+        for position, i in enumerate(picks):
+            if dimensions[i] not in _SCALED_BY_MNE:
+                units[position] = _utf8(dimensions[i])
+    stamps = np.arange(len(samples)) / rate
+    stream = StreamDescription(
+        name=path.name[: -len(next(s for s in SUFFIXES[::-1] if lower.endswith(s)))],
+        type=type,
+        source_id="",
+        hostname="",
+        sample_rate=rate,
+        channel_format="double64",
+        labels=tuple(raw.ch_names[i] for i in picks),
+        units=tuple(units),
+    )
+    marks = sorted(zip(map(float, onsets), texts, strict=True), key=lambda mark: mark[0])
+    return Recording(path, stream, samples, stamps, stamps, tuple(marks))
+
+
+def _unit(code: Any) -> str:
+    """FIF's code of a unit: 107 is volts, -1 is none."""
+    return {107: "volts", -1: ""}.get(int(code), f"FIF unit {int(code)}")
+
+
+def _utf8(latin: str) -> str:
+    """A header's bytes, read as Latin-1 as the standard has it, were often meant as UTF-8."""
+    try:
+        return latin.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return latin

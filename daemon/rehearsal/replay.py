@@ -1,0 +1,194 @@
+"""Plays the simulator or a recording over LSL, as an amplifier would.
+
+Rules that hold here:
+
+- Every sample carries an explicit stamp: the start on this host's ``local_clock`` plus the
+  recorded time since the first sample. Steps between stamps are the recording's own, so a gap, a
+  jitter or a backward step is replayed as it was.
+- A sample goes out when its chunk would have been measured, a marker at its own time.
+  ``timetable`` alone decides when; it knows no clock.
+- ``speed`` shortens the waiting and nothing else: at speed 10 the stamps run ahead of the clock
+  by 0.9 s for each second of the recording. A consumer that cannot keep up loses the oldest
+  samples once 360 s of them wait.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from daemon.errors import UsageError
+from daemon.records import Chunk, StreamDescription
+from daemon.rehearsal.sources import Marker, Source
+
+logger = logging.getLogger(__name__)
+
+
+def timetable(
+    pieces: Iterator[tuple[Chunk, list[Marker]]],
+    *,
+    speed: float = 1.0,
+    burst: float = 0.0,
+    seconds: float | None = None,
+) -> Iterator[tuple[float, Chunk | Marker]]:
+    """When to push what.
+
+    Parameters
+    ----------
+    pieces : iterator of (Chunk, list of (float, str))
+        As in ``Source``.
+    speed : float
+        Times real time; infinite is without waiting.
+    burst : float
+        The first ``burst`` seconds are due at once.
+    seconds : float or None
+        End after ``burst + seconds`` of the source's time.
+
+    Yields
+    ------
+    due : float
+        Seconds of wall time after the start, never decreasing.
+    item : Chunk or (float, str)
+        Its stamps are as the source has them.
+    """
+    end = np.inf if seconds is None else burst + seconds
+    due = 0.0
+
+    def later(at: float) -> float:
+        return max(due, (at - burst) / speed)
+
+    for chunk, markers in pieces:
+        keep = chunk.stamps < end - 1e-9
+        if not keep.all():
+            stop = int(np.argmin(keep))
+            chunk = Chunk(chunk.samples[:stop], chunk.stamps[:stop])
+            markers = [marker for marker in markers if marker[0] < end]
+        last = float(chunk.stamps.max()) if len(chunk.stamps) else -np.inf
+        for marker in markers:
+            # One behind the last sample is not waited for.
+            due = later(min(marker[0], last))
+            yield due, marker
+        if len(chunk.stamps):
+            due = later(last)
+            yield due, chunk
+        if not keep.all():
+            return
+
+
+def play(
+    source: Source,
+    *,
+    speed: float = 1.0,
+    burst: float = 0.0,
+    seconds: float | None = None,
+    stop: Event | None = None,
+    wait_for_consumer: float | None = None,
+    linger: float = 1.0,
+) -> int:
+    """Open the outlets and push until the source ends or ``stop`` is set.
+
+    Parameters
+    ----------
+    source : Source
+    speed, burst, seconds
+        As in ``timetable``. The burst's samples are stamped into the past, so that the first one
+        after it is stamped with the time it goes out.
+    stop : threading.Event or None
+        Ends it at once.
+    wait_for_consumer : float or None
+        Seconds to wait for somebody to listen before the first push, ``inf`` for ever; then it
+        begins all the same. None begins at once; what nobody listens to is lost.
+    linger : float
+        Seconds to stay after the last push: liblsl drops what is unsent when an outlet closes.
+
+    Returns
+    -------
+    int
+        How many samples were pushed.
+
+    Raises
+    ------
+    UsageError
+        A speed, burst or length that makes no sense.
+    """
+    if not speed > 0:
+        raise UsageError(f"the speed has to be greater than 0, not {speed:g}")
+    if not 0 <= burst < np.inf:
+        raise UsageError(f"the burst has to be 0 s or more, not {burst:g}")
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"the seconds to play have to be more than 0, not {seconds:g}")
+    from pylsl import local_clock
+
+    stop = stop or Event()
+    # The markers' outlet first: who sees the EEG finds it.
+    marker_outlet = _outlet(_marker_description(source), burst)
+    outlet = _outlet(source.stream, burst)
+    logger.info("stream %s is open, markers in %r", source.stream, source.marker_stream)
+    if wait_for_consumer is not None and not _wait_for_consumer(outlet, wait_for_consumer, stop):
+        logger.warning("nobody listens to %r; beginning all the same", source.stream.name)
+    pushed = 0
+    start = local_clock()
+    first = start - burst
+    for due, item in timetable(source.pieces, speed=speed, burst=burst, seconds=seconds):
+        if stop.wait(max(0.0, start + due - local_clock())):
+            return pushed
+        if isinstance(item, Chunk):
+            # A list: of an array of one stamp, pylsl makes a number.
+            outlet.push_chunk(item.samples, (item.stamps + first).tolist())
+            pushed += len(item.stamps)
+        else:
+            marker_outlet.push_sample([item[1]], first + item[0])
+    stop.wait(linger)
+    return pushed
+
+
+def _wait_for_consumer(outlet: Any, seconds: float, stop: Event) -> bool:
+    from pylsl import local_clock
+
+    until = local_clock() + seconds
+    while not stop.is_set():
+        if outlet.wait_for_consumers(min(0.1, max(0.0, until - local_clock()))):
+            return True
+        if local_clock() >= until:
+            return False
+    return True
+
+
+def _outlet(stream: StreamDescription, burst: float) -> Any:
+    from pylsl import StreamInfo, StreamOutlet
+
+    info = StreamInfo(
+        stream.name,
+        stream.type,
+        stream.channel_count,
+        stream.sample_rate,
+        stream.channel_format,
+        stream.source_id,
+    )
+    info.desc().append_child_value("manufacturer", "eegd")
+    if any(stream.labels) or any(stream.units):
+        channels = info.desc().append_child("channels")
+        for label, unit in zip(stream.labels, stream.units, strict=True):
+            channel = channels.append_child("channel")
+            for key, value in (("label", label), ("unit", unit), ("type", stream.type)):
+                if value:
+                    channel.append_child_value(key, value)
+    # liblsl's default of 360 s, more where the burst alone would overflow it.
+    return StreamOutlet(info, 0, int(max(360, 2 * burst)))
+
+
+def _marker_description(source: Source) -> StreamDescription:
+    return StreamDescription(
+        name=source.marker_stream,
+        type="Markers",
+        source_id=f"{source.stream.source_id}-markers",
+        hostname=source.stream.hostname,
+        sample_rate=0.0,
+        channel_format="string",
+        labels=("",),
+        units=("",),
+    )

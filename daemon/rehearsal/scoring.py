@@ -1,0 +1,79 @@
+"""A recording through the pipeline → predictions as CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from daemon.errors import UsageError
+from daemon.pipeline import Pipeline
+from daemon.records import Chunk, Prediction
+from daemon.rehearsal.recordings import Recording
+
+_BLOCK = 1024
+
+COLUMNS = ("sequence", "status", "reason", "label", "window_start", "window_end", "filled")
+
+
+def write_predictions(
+    pipeline: Pipeline,
+    recording: Recording,
+    classes: Sequence[str],
+    out: Path | None,
+    advance: Callable[[int], object],
+) -> None:
+    """Feed ``recording`` to ``pipeline`` and write every prediction to ``out`` as it comes.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Connected to the recording's stream.
+    classes : sequence of str
+        Columns of the probabilities, in order.
+    out : Path or None
+        None writes to standard output.
+    advance : function of int
+        Told the number of samples done, after each block.
+
+    Raises
+    ------
+    UsageError
+        ``out`` cannot be written.
+    """
+    with _opened(out) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *classes])
+        for start in range(0, len(recording.stamps), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            chunk = Chunk(recording.samples[block], recording.stamps[block])
+            for prediction in pipeline.feed(chunk):
+                writer.writerow(_row(prediction, len(classes)))
+            pipeline.catch_up()
+            advance(len(chunk.stamps))
+        for prediction in pipeline.flush():
+            writer.writerow(_row(prediction, len(classes)))
+
+
+def _row(prediction: Prediction, classes: int) -> list[object]:
+    probabilities = prediction.probabilities
+    return [
+        *(getattr(prediction, column) for column in COLUMNS),
+        *(probabilities.values() if probabilities else [None] * classes),
+    ]
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[TextIO]:
+    if out is None:
+        yield sys.stdout
+        return
+    try:
+        file = out.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+    with file:
+        yield file

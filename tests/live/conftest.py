@@ -1,0 +1,16 @@
+"""Every run's LSL is its own: nothing outside this test session sees its streams or is seen."""
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+
+# liblsl reads its configuration once, when it is first used in a process; children inherit it.
+_folder = Path(tempfile.mkdtemp(prefix="eegd-lsl-"))
+(_folder / "lsl_api.cfg").write_text(
+    "[multicast]\nResolveScope = machine\n"
+    "[lab]\n"
+    f"KnownPeers = {{127.0.0.1}}\nSessionID = {uuid.uuid4().hex}\n",
+    encoding="utf-8",
+)
+os.environ["LSLAPICFG"] = str(_folder / "lsl_api.cfg")

@@ -1,0 +1,173 @@
+"""The pipeline with an engine that answers what can be computed by hand from the window."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.conditioning import Conditioning
+from daemon.decision import Decision
+from daemon.pipeline import Pipeline
+from daemon.records import Chunk, Float32, Prediction
+from daemon.ring import Ring
+from daemon.timeline import Timeline
+
+RATE, WINDOW = 100.0, 50
+
+
+class Fingerprint:
+    """Answers (p, 1 - p) with p depending on the place of every sample in the window."""
+
+    def __init__(self) -> None:
+        self.blocks: list[int] = []
+        self.restart()
+
+    def restart(self) -> None:
+        self.ring = Ring(1, WINDOW, np.float32)
+
+    def feed(self, block: Float32, answer: bool) -> Float32 | None:
+        self.blocks.append(len(block))
+        self.ring.push(block)
+        return fingerprint(self.ring.window()[0]) if answer else None
+
+    def catch_up(self) -> None: ...
+
+
+def fingerprint(window: np.ndarray) -> np.ndarray:
+    p = (np.sin(window.astype(np.float64)) * np.arange(WINDOW)).sum() / WINDOW**2 + 0.5
+    return np.array([p, 1 - p], np.float32)
+
+
+def build(hop: int, max_filled: float = 1.0) -> tuple[Pipeline, Fingerprint]:
+    engine = Fingerprint()
+    pipeline = Pipeline(
+        timeline=Timeline(RATE, 0.1),
+        engine=engine,
+        decision=Decision(("a", "b")),
+        classes=("a", "b"),
+        window=WINDOW,
+        hop=hop,
+        max_filled=max_filled,
+    )
+    pipeline.connect(Conditioning([0], [1.0]))
+    return pipeline, engine
+
+
+def chunk(positions: np.ndarray) -> Chunk:
+    return Chunk(np.asarray(positions, np.float32)[:, None], 3 + positions / RATE)
+
+
+def run(pipeline: Pipeline, positions: np.ndarray, cuts: list[int]) -> list[Prediction]:
+    edges = [0, *sorted(min(c, len(positions)) for c in cuts), len(positions)]
+    predictions: list[Prediction] = []
+    for start, stop in itertools.pairwise(edges):
+        predictions += pipeline.feed(chunk(positions[start:stop]))
+    return predictions + list(pipeline.flush())
+
+
+@given(st.integers(1, 70), st.lists(st.integers(0, 400), max_size=20))
+def test_window_n_covers_its_samples_whatever_the_chunks(hop: int, cuts: list[int]) -> None:
+    pipeline, engine = build(hop)
+    positions = np.arange(400)
+    predictions = run(pipeline, positions, cuts)
+    assert len(predictions) == (400 - WINDOW) // hop + 1
+    for n, prediction in enumerate(predictions):
+        covered = positions[n * hop : n * hop + WINDOW]
+        assert prediction.sequence == n
+        assert prediction.status == "ok"
+        assert prediction.probabilities is not None
+        assert list(prediction.probabilities) == ["a", "b"]
+        assert [*prediction.probabilities.values()] == fingerprint(covered).tolist()
+        assert prediction.window_start == 3 + covered[0] / RATE
+        assert prediction.window_end == 3 + covered[-1] / RATE
+        assert prediction.filled == 0
+    assert max(engine.blocks) <= hop
+    assert sum(engine.blocks) == 400
+    assert pipeline.counts.samples == 400
+    assert pipeline.counts.ok == len(predictions)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 500), st.integers(1, 40)), max_size=3),
+    st.lists(st.integers(0, 600), max_size=20),
+)
+def test_gaps_give_the_same_predictions_whatever_the_chunks(
+    gaps: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    keep = np.ones(600, bool)
+    for at, length in gaps:
+        keep[at : at + length] = False
+    positions = np.arange(600)[keep]
+    whole = run(build(7)[0], positions, [])
+    assert run(build(7)[0], positions, cuts) == whole
+    assert run(build(7)[0], positions, list(range(600))) == whole
+
+
+def test_a_long_gap_restarts_the_window_and_sequence_goes_on() -> None:
+    pipeline, _ = build(hop=10)
+    positions = np.concatenate([np.arange(100), np.arange(200, 300)])
+    predictions = run(pipeline, positions, [])
+    ends = [round((p.window_end - 3) * RATE) for p in predictions]
+    assert ends == [49, 59, 69, 79, 89, 99, 249, 259, 269, 279, 289, 299]
+    assert [p.sequence for p in predictions] == list(range(12))
+    assert pipeline.counts.restarts == 2
+    assert pipeline.gaps == 1
+
+
+def test_a_bridged_window_says_how_much_and_abstains_beyond_the_limit() -> None:
+    positions = np.delete(np.arange(300), slice(120, 125))
+    pipeline, _ = build(hop=10, max_filled=0.05)
+    predictions = run(pipeline, positions, [])
+    filled = [p.filled for p in predictions]
+    assert set(filled) == {0.0, 0.1}
+    assert all((p.status == "abstain") == (p.filled > 0.05) for p in predictions)
+    abstained = next(p for p in predictions if p.status == "abstain")
+    assert abstained.reason == "10.0% of the window is bridged, more than 5.0%"
+    assert abstained.label is None
+    assert abstained.probabilities is None
+    assert pipeline.counts.filled == 5
+    assert pipeline.counts.abstained == filled.count(0.1)
+
+
+def test_one_nan_abstains_only_the_windows_that_hold_it() -> None:
+    pipeline, engine = build(hop=10)
+    bad = chunk(np.arange(300))
+    bad.samples[120] = np.nan
+    predictions = list(pipeline.feed(bad))
+    holding = [p.sequence * 10 <= 120 < p.sequence * 10 + WINDOW for p in predictions]
+    assert [p.status == "abstain" for p in predictions] == holding
+    assert any(holding)
+    assert not all(holding)
+    assert np.isfinite(engine.ring.window()).all()
+
+
+def test_newest_only_answers_one_window_and_counts_the_rest() -> None:
+    pipeline, engine = build(hop=10)
+    assert [p.sequence for p in pipeline.feed(chunk(np.arange(100)), newest_only=True)] == [5]
+    assert pipeline.counts.skipped == 5
+    (following,) = pipeline.feed(chunk(np.arange(100, 110)), newest_only=True)
+    assert following.sequence == 6
+    assert following.probabilities is not None
+    assert [*following.probabilities.values()] == fingerprint(np.arange(60, 110)).tolist()
+    assert sum(engine.blocks) == 110
+
+
+def test_an_abstention_between_windows_starts_a_new_timeline() -> None:
+    pipeline, _ = build(hop=10)
+    list(pipeline.feed(chunk(np.arange(77))))
+    said = pipeline.abstain("no sample for 1 s")
+    assert (said.status, said.reason, said.sequence) == ("abstain", "no sample for 1 s", 3)
+    assert said.window_end == 3 + 76 / RATE
+    assert said.window_start == 3 + 27 / RATE
+    assert not pipeline.window_full
+    (first, *_) = pipeline.feed(chunk(np.arange(1000, 1060)))
+    assert round((first.window_end - 3) * RATE) == 1049
+
+
+def test_an_output_that_is_not_finite_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline, engine = build(hop=50)
+    monkeypatch.setattr(engine, "feed", lambda block, answer: np.array([np.nan, 1], np.float32))
+    (said,) = pipeline.feed(chunk(np.arange(50)))
+    assert (said.status, said.reason) == ("abstain", "the model's output is not finite")

@@ -1,0 +1,163 @@
+"""The timeline against senders whose truth is known.
+
+Each sample's value is its true position, so that what comes out can be held against it.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.records import Chunk
+from daemon.timeline import Segment, Timeline
+
+RATE = 160.0
+
+
+def chunk(positions: np.ndarray, stamps: np.ndarray) -> Chunk:
+    return Chunk(np.asarray(positions, np.float32)[:, None], np.asarray(stamps, np.float64))
+
+
+def run(
+    positions: np.ndarray,
+    stamps: np.ndarray,
+    cuts: list[int] | None = None,
+    fill_up_to: float = 0.1,
+) -> tuple[list[Segment], Timeline]:
+    timeline = Timeline(RATE, fill_up_to)
+    segments: list[Segment] = []
+    edges = [0, *sorted(cuts or []), len(stamps)]
+    for start, stop in itertools.pairwise(edges):
+        segments += timeline.feed(chunk(positions[start:stop], stamps[start:stop]))
+    segments += timeline.flush()
+    return segments, timeline
+
+
+def flat(segments: list[Segment]) -> list[tuple[float, float, bool, bool]]:
+    """Every sample as (value, stamp, filled, first after a restart)."""
+    return [
+        (float(s.samples[n, 0]), float(s.stamps[n]), s.filled, s.restart and n == 0)
+        for s in segments
+        for n in range(len(s.stamps))
+    ]
+
+
+def received(segments: list[Segment]) -> np.ndarray:
+    return np.concatenate([s.samples[:, 0] for s in segments if not s.filled])
+
+
+def test_regular_samples_pass_as_they_are() -> None:
+    n = np.arange(1000)
+    segments, timeline = run(n, 5 + n / RATE)
+    assert timeline.gaps == 0
+    assert [s.restart for s in segments].count(True) == 1
+    assert segments[0].restart
+    np.testing.assert_array_equal(received(segments), n)
+    np.testing.assert_array_equal(np.concatenate([s.stamps for s in segments]), 5 + n / RATE)
+
+
+@pytest.mark.parametrize("missing", [1, 2, 7, 16])
+def test_a_short_gap_is_bridged_with_the_last_value(missing: int) -> None:
+    n = np.delete(np.arange(2000), slice(700, 700 + missing))
+    segments, timeline = run(n, n / RATE)
+    assert timeline.gaps == 1
+    rows = flat(segments)
+    assert len(rows) == 2000
+    assert [value for value, *_ in rows[700 : 700 + missing]] == [699.0] * missing
+    assert [filled for *_, filled, _ in rows].count(True) == missing
+    assert all(filled for *_, filled, _ in rows[700 : 700 + missing])
+    np.testing.assert_allclose([stamp for _, stamp, *_ in rows], np.arange(2000) / RATE, atol=1e-9)
+
+
+@pytest.mark.parametrize("missing", [17, 160, 20000])
+def test_a_long_gap_restarts(missing: int) -> None:
+    n = np.delete(np.arange(2000 + missing), slice(700, 700 + missing))
+    segments, timeline = run(n, n / RATE)
+    assert timeline.gaps == 1
+    assert [index for index, row in enumerate(flat(segments)) if row[3]] == [0, 700]
+    np.testing.assert_array_equal(received(segments), n)
+
+
+def test_two_gaps_close_together() -> None:
+    n = np.delete(np.arange(2000), [700, 701, 710])
+    segments, timeline = run(n, n / RATE)
+    assert sum(len(s.stamps) for s in segments if s.filled) == 3
+    assert len(flat(segments)) == 2000
+    assert timeline.gaps in (1, 2)  # seen as one or as two, never as fewer samples
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.7))
+def test_jitter_below_a_period_is_no_gap(seed: int, jitter: float) -> None:
+    n = np.arange(1200)
+    noise = np.random.default_rng(seed).uniform(0, jitter, n.size)
+    segments, timeline = run(n, (n + noise) / RATE)
+    assert timeline.gaps == 0
+    np.testing.assert_array_equal(received(segments), n)
+
+
+@given(st.integers(2, 30), st.booleans(), st.integers(1, 25))
+def test_batches_with_one_stamp_are_no_gaps(batch: int, at_end: bool, first: int) -> None:
+    n = np.arange(1600)
+    start = (n + first) // batch * batch - first
+    stamps = (start + (batch if at_end else 0)) / RATE
+    # The first batch may be cut: only then the first stamp lies before its sample's own time.
+    whole = n[(n + first) // batch > first // batch]
+    segments, timeline = run(whole, stamps[whole])
+    assert timeline.gaps == 0
+    np.testing.assert_array_equal(received(segments), whole)
+
+
+@pytest.mark.parametrize("held_up", [0.02, 0.1, 0.2])
+def test_a_sender_that_was_held_up_and_catches_up_lost_nothing(held_up: float) -> None:
+    n = np.arange(1600)
+    due = n / RATE
+    stamps = np.where((due >= 5) & (due < 5 + held_up), 5 + held_up, due)
+    segments, timeline = run(n, stamps)
+    assert timeline.gaps == 0
+    np.testing.assert_array_equal(received(segments), n)
+
+
+def test_a_backlog_delivered_at_once_lost_nothing() -> None:
+    n = np.arange(3200)
+    due = n / RATE
+    stamps = np.where((due >= 5) & (due < 8), 8 + (due - 5) * 1e-4, due)
+    segments, timeline = run(n, stamps)
+    assert timeline.gaps == 0
+    np.testing.assert_array_equal(received(segments), n)
+
+
+@pytest.mark.parametrize("rate", [0.997, 1.003])
+def test_a_rate_slightly_off_is_no_gap(rate: float) -> None:
+    n = np.arange(int(RATE * 300))
+    segments, timeline = run(n, n / RATE * rate)
+    assert timeline.gaps == 0
+    np.testing.assert_array_equal(received(segments), n)
+
+
+def test_a_clock_stepping_back_loses_nothing() -> None:
+    n = np.arange(3200)
+    segments, timeline = run(n, np.where(n < 1000, n / RATE, n / RATE - 3600))
+    assert timeline.gaps == 0
+    np.testing.assert_array_equal(received(segments), n)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 900), st.integers(1, 60)), max_size=4),
+    st.lists(st.integers(0, 1000), max_size=25),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_chunking_gives_the_same(
+    gaps: list[tuple[int, int]], cuts: list[int], seed: int
+) -> None:
+    keep = np.ones(1000, bool)
+    for at, length in gaps:
+        keep[at : at + length] = False
+    n = np.arange(1000)[keep]
+    stamps = (n + np.random.default_rng(seed).uniform(0, 0.5, n.size)) / RATE
+    whole, _ = run(n, stamps)
+    cut, _ = run(n, stamps, [min(c, n.size) for c in cuts])
+    singly, _ = run(n, stamps, list(range(1, n.size)))
+    assert flat(whole) == flat(cut) == flat(singly)
+    np.testing.assert_array_equal(received(whole), n)
