@@ -251,7 +251,8 @@ def inspect(model: Path) -> None:
     click.echo(f"parameters {network.count_params():,}")
     for layer in network.layers:
         click.echo(f"  {type(layer).__name__:<14} {layer.name:<24} {layer.count_params():>10,}")
-    plan = engines.plan(network, "auto", "auto")
+    window = int(network.inputs[0].shape[1] or 0)
+    plan = engines.plan(network, "auto", "auto", window=window, hop=160)
     click.echo(f"engine     {plan.kind}: {plan.why}")
     click.echo(f"device     {plan.device}: {plan.device_why}")
 
@@ -295,7 +296,13 @@ def _load(config: Config) -> tuple[LoadedModel, Plan]:
     from daemon.encoders import engines, loading
 
     loaded = loading.load(config.model.path, config.model.contract)
-    plan = engines.plan(loaded.model, config.engine.kind, config.engine.device)
+    plan = engines.plan(
+        loaded.model,
+        config.engine.kind,
+        config.engine.device,
+        window=loaded.contract.window,
+        hop=config.window.hop,
+    )
     return loaded, plan
 
 
@@ -311,6 +318,7 @@ def _engine(config: Config, loaded: LoadedModel, plan: Plan) -> Engine:
         loaded.model,
         per_channel=loaded.per_channel,
         window=loaded.contract.window,
+        hop=config.window.hop,
     )
 
 

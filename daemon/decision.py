@@ -48,15 +48,19 @@ class Decision:
         self._smooth: Float64 | None = None
         self._time = 0.0
 
-    def calibrate(self, probabilities: Float64) -> Float64:
-        """softmax(log(p) / temperature), which is softmax(logits / temperature).
+    def probabilities(self, output: Float64) -> Float64:
+        """The classes' probabilities, (classes,), from the model's output for one window.
 
-        ``probabilities`` (classes,); exactly unchanged at temperature 1.
+        One output p, of a sigmoid, stands for two classes with 1 - p and p. Calibration is
+        softmax(log(p) / temperature), which is softmax(logits / temperature); at temperature 1
+        the output is left exactly as it is.
         """
+        if len(output) == 1:
+            output = np.concatenate([1 - output, output])
         if self._temperature == 1.0:
-            return probabilities
+            return output
         # A probability that underflowed to 0 stays there: its logit was below float32's reach.
-        logits = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+        logits = np.log(np.maximum(output, np.finfo(np.float64).tiny))
         powered = np.exp((logits - logits.max()) / self._temperature)
         calibrated: Float64 = powered / powered.sum()
         return calibrated

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from daemon.conditioning import Conditioning
 from daemon.decision import Decision
@@ -32,10 +31,10 @@ class Engine(Protocol):
         """Forget all samples."""
 
     def feed(self, block: Float32, answer: bool) -> Float32 | None:
-        """Take the next samples, (n, channels); at most one hop of them.
+        """Take the next samples, (n, channels); a window that ends in them ends with the last.
 
-        ``answer`` says that the block's last sample ends a window whose probabilities,
-        (classes,), are wanted; otherwise the result is None.
+        ``answer`` says that one does and that the model's output for it, (outputs,), is wanted;
+        otherwise the result is None.
         """
 
     def catch_up(self) -> None:
@@ -201,16 +200,14 @@ class Pipeline:
             self.counts.filled += n
         else:
             self.counts.samples += n
-        probabilities = self._engine.feed(block, answer)
-        if not piece.ends_window:
-            return
-        if probabilities is None:
+        output = self._engine.feed(block, answer)
+        if output is not None:
+            yield self._judge(output)
+        elif piece.ends_window:
             self.counts.skipped += 1
             self._sequence += 1
-            return
-        yield self._judge(probabilities)
 
-    def _judge(self, probabilities: npt.NDArray[np.float32]) -> Prediction:
+    def _judge(self, output: Float32) -> Prediction:
         stamps, filled, unusable = self._history.window()
         start, end = float(stamps[0]), float(stamps[-1])
         bridged = float(filled.mean())
@@ -219,19 +216,19 @@ class Pipeline:
             reason = f"{int(unusable.sum())} samples of the window are not finite numbers"
         elif bridged > self._max_filled:
             reason = f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
-        elif not np.isfinite(probabilities).all():
+        elif not np.isfinite(output).all():
             reason = "the model's output is not finite"
         if reason is not None:
             return self._abstention(reason, start, end, bridged)
-        calibrated = self._decision.calibrate(probabilities.astype(np.float64))
-        label = self._decision.label(calibrated, end)
+        probabilities = self._decision.probabilities(output.astype(np.float64))
+        label = self._decision.label(probabilities, end)
         self.counts.ok += 1
         return Prediction(
             sequence=self._next(),
             status="ok",
             reason=None,
             label=label,
-            probabilities=dict(zip(self._classes, calibrated.tolist(), strict=True)),
+            probabilities=dict(zip(self._classes, probabilities.tolist(), strict=True)),
             window_start=start,
             window_end=end,
             filled=bridged,

@@ -20,13 +20,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 )
 def test_temperature_is_that_of_the_logits(logits: list[float], temperature: float) -> None:
     values = np.array(logits)
-    calibrated = Decision(CLASSES, temperature=temperature).calibrate(softmax(values))
+    calibrated = Decision(CLASSES, temperature=temperature).probabilities(softmax(values))
     np.testing.assert_allclose(calibrated, softmax(values / temperature), rtol=1e-9, atol=1e-12)
 
 
 def test_temperature_one_changes_not_a_bit() -> None:
     probabilities = np.array([0.1, 0.2, 0.7])
-    assert Decision(CLASSES).calibrate(probabilities) is probabilities
+    assert Decision(CLASSES).probabilities(probabilities) is probabilities
 
 
 def test_threshold() -> None:
@@ -54,6 +54,13 @@ def test_no_smoothing_looks_at_one_window_alone() -> None:
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
 def test_an_underflown_probability_stays_finite(temperature: float) -> None:
-    calibrated = Decision(("a", "b"), temperature=temperature).calibrate(np.array([1.0, 0.0]))
+    calibrated = Decision(("a", "b"), temperature=temperature).probabilities(np.array([1.0, 0.0]))
     assert np.isfinite(calibrated).all()
     assert calibrated.sum() == pytest.approx(1.0)
+
+
+def test_one_sigmoid_output_counts_as_two_classes() -> None:
+    assert Decision(("off", "on")).probabilities(np.array([0.2])).tolist() == [0.8, 0.2]
+    calibrated = Decision(("off", "on"), temperature=2.0).probabilities(np.array([0.2]))
+    logit = math.log(0.2 / 0.8)
+    assert calibrated[1] == pytest.approx(1 / (1 + math.exp(-logit / 2)))

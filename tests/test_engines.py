@@ -1,15 +1,19 @@
 """Choosing, warming up and running an engine on any Keras model."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from daemon.encoders import engines
 from daemon.encoders.architectures import channel_lstm, common_lstm
-from daemon.errors import UsageError
-from daemon.reorder import model_inputs
+from daemon.encoders.fuse import fuse
+from daemon.encoders.stack import Stack
+from daemon.errors import EegdError, UsageError
+from daemon.reorder import split_channels
 
-WINDOW, CHANNELS = 24, 4
+WINDOW, HOP, CHANNELS = 24, 7, 4
 L = keras.layers
 
 
@@ -24,53 +28,95 @@ def convolutional() -> keras.Model:
     )
 
 
-@pytest.mark.parametrize(
-    ("model", "fused"),
-    [
-        (channel_lstm(WINDOW, CHANNELS), True),
-        (common_lstm(WINDOW, CHANNELS, units=(5, 4)), True),
-        (convolutional(), False),
-    ],
-    ids=["channel", "common", "convolutional"],
-)
-def test_an_engine_answers_with_the_models_own_output(model: keras.Model, fused: bool) -> None:
+MODELS = {
+    "channel": (lambda: channel_lstm(WINDOW, CHANNELS), True),
+    "common": (lambda: common_lstm(WINDOW, CHANNELS, units=(5, 4)), True),
+    "convolutional": (convolutional, False),
+    "sigmoid": (
+        lambda: keras.Sequential(
+            [keras.Input((WINDOW, CHANNELS)), L.LSTM(4), L.Dense(1, activation="sigmoid")]
+        ),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("kind", ["auto", "window"])
+def test_an_engine_answers_with_the_models_own_output(name: str, kind: engines.Kind) -> None:
+    make, is_stack = MODELS[name]
+    model = make()
     per_channel = len(model.inputs) > 1
-    plan = engines.plan(model, "window", "cpu")
-    assert (plan.stack is not None) == fused
-    assert ("Bidirectional" in plan.why or "Conv1D" in plan.why) != fused
-    engine = engines.build(plan, model, per_channel=per_channel, window=WINDOW)
-    samples = np.random.default_rng(0).normal(size=(40, CHANNELS)).astype(np.float32)
-    assert engine.feed(samples[:30], False) is None
-    answer = engine.feed(samples[30:], True)
-    assert answer is not None
-    inputs = model_inputs(samples[-WINDOW:].T, per_channel=per_channel)
-    expected = model(inputs if per_channel else inputs[0]).numpy()[0]
-    np.testing.assert_allclose(answer, expected, atol=1e-6)
-    engine.restart()
-    engine.feed(samples[:WINDOW], True)
-    repeated = engine.feed(samples[WINDOW:], True)
-    np.testing.assert_allclose(repeated, expected, atol=1e-6)
-
-
-def test_one_sigmoid_counts_as_two_classes() -> None:
-    model = common_lstm(WINDOW, CHANNELS, 1, units=(3,))
-    model.layers[-1].activation = keras.activations.sigmoid
-    engine = engines.build(
-        engines.plan(model, "auto", "cpu"), model, per_channel=False, window=WINDOW
-    )
-    samples = np.random.default_rng(0).normal(size=(WINDOW, CHANNELS)).astype(np.float32)
-    answer = engine.feed(samples, True)
-    p = float(model(samples[None]).numpy()[0, 0])
-    assert answer is not None
-    np.testing.assert_allclose(answer, [1 - p, p], atol=1e-6)
+    plan = engines.plan(model, kind, "cpu", window=WINDOW, hop=HOP)
+    assert (plan.stack is not None) == is_stack
+    assert plan.kind == ("streaming" if is_stack and kind == "auto" else "window")
+    assert ("no LSTM stack: it begins with Conv1D" in plan.why) != is_stack
+    engine = engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
+    samples = np.random.default_rng(0).normal(size=(WINDOW + HOP, CHANNELS)).astype(np.float32)
+    both = np.stack([samples[:WINDOW], samples[HOP:]])
+    expected = model(split_channels(both) if per_channel else both).numpy()
+    for _ in range(2):
+        assert engine.feed(samples[:10], False) is None
+        answers = [engine.feed(samples[10:WINDOW], True), engine.feed(samples[WINDOW:], True)]
+        np.testing.assert_allclose(answers, expected, atol=1e-6)
+        engine.restart()
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "sigmoid"])
 def test_outputs_that_are_no_probabilities_are_refused(activation: str) -> None:
-    model = common_lstm(WINDOW, CHANNELS, units=(3,))
-    model.layers[-1].activation = keras.activations.get(activation)
+    model = keras.Sequential(
+        [keras.Input((WINDOW, CHANNELS)), L.LSTM(4), L.Dense(3, activation=activation)]
+    )
     with pytest.raises(UsageError, match="no probabilities"):
-        engines.build(engines.plan(model, "auto", "cpu"), model, per_channel=False, window=WINDOW)
+        built(model)
+
+
+def built(model: keras.Model, kind: engines.Kind = "auto") -> engines.Engine:
+    plan = engines.plan(model, kind, "cpu", window=WINDOW, hop=HOP)
+    per_channel = len(model.inputs) > 1
+    return engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
+
+
+@pytest.mark.parametrize("kind", ["auto", "window"])
+def test_an_engine_that_differs_from_the_model_does_not_start(
+    kind: engines.Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slightly_off(model: keras.Model) -> Stack:
+        stack = fuse(model)
+        kernel = stack.lstms[0].kernel.copy()
+        kernel[0, 0] += 0.02
+        first = dataclasses.replace(stack.lstms[0], kernel=kernel)
+        return dataclasses.replace(stack, lstms=(first, *stack.lstms[1:]))
+
+    monkeypatch.setattr(engines, "fuse", slightly_off)
+    with pytest.raises(EegdError, match="differs from the model itself by"):
+        built(common_lstm(WINDOW, CHANNELS, units=(5,)), kind)
+
+
+def test_streaming_what_cannot_be_streamed_is_refused_with_the_reason() -> None:
+    with pytest.raises(
+        UsageError, match="cannot be streamed, it is no LSTM stack: it begins with Conv1D"
+    ):
+        engines.plan(convolutional(), "streaming", "cpu", window=WINDOW, hop=HOP)
+    model = keras.Sequential(
+        [keras.Input((WINDOW, CHANNELS)), L.LSTM(4), L.Dense(3, "gelu"), L.Dense(3, "softmax")]
+    )
+    plan = engines.plan(model, "auto", "cpu", window=WINDOW, hop=HOP)
+    assert plan.kind == "window"
+    assert "'gelu'" in plan.why
+    built(model)
+
+
+def test_more_windows_in_flight_than_memory_are_refused_with_the_hop_that_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = common_lstm(WINDOW, CHANNELS, units=(5,))
+    stack = fuse(model)
+    monkeypatch.setattr(engines, "MAX_LANE_BYTES", engines.lane_bytes(stack) * 6)
+    with pytest.raises(UsageError, match=r"24 windows in flight.*a hop of 4 or more fits"):
+        engines.plan(model, "streaming", "cpu", window=WINDOW, hop=1)
+    assert engines.plan(model, "auto", "cpu", window=WINDOW, hop=3).kind == "window"
+    assert engines.plan(model, "streaming", "cpu", window=WINDOW, hop=4).kind == "streaming"
 
 
 def test_a_gpu_that_is_not_there_is_said_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ NOT_FUSABLE: dict[str, tuple[Callable[[], keras.Model], str]] = {
     "backwards": (lambda: sequential(L.LSTM(3, go_backwards=True), L.Dense(3)), "go_backwards"),
     "every step to the dense layer": (
         lambda: sequential(L.LSTM(3, return_sequences=True), L.Dense(3), L.Flatten()),
-        "without an LSTM that gives its last step alone",
+        "no LSTM gives its last step alone",
     ),
     "no dense layer": (lambda: sequential(L.LSTM(3)), "no Dense layer"),
     "GRU": (lambda: sequential(L.GRU(3), L.Dense(3)), "GRU"),

@@ -1,7 +1,7 @@
 """Which engine runs a model, on which device, and why.
 
 The engine that comes out has been warmed up: it has compiled all that it needs and has shown on
-random samples that its outputs are probabilities.
+random samples that its outputs are probabilities, and the user's own model's.
 """
 
 from __future__ import annotations
@@ -14,14 +14,23 @@ import numpy as np
 import tensorflow as tf
 
 from daemon.encoders.fuse import NotFusableError, fuse
+from daemon.encoders.lane import FUNCTIONS
 from daemon.encoders.stack import Stack
-from daemon.encoders.window import Run, WindowEngine, as_built, fused
-from daemon.errors import UsageError
+from daemon.encoders.streaming import StreamingEngine, lane_count
+from daemon.encoders.window import WindowEngine, as_built, fused
+from daemon.errors import EegdError, UsageError
 from daemon.pipeline import Engine
 from daemon.records import Float32
+from daemon.reorder import split_channels
 
 Kind = Literal["auto", "streaming", "window"]
 Device = Literal["auto", "gpu", "cpu"]
+
+# Lanes' states and the gates of one step; beyond it a machine beside an amplifier has other needs.
+MAX_LANE_BYTES = 4 << 30
+# Rounding of float32 sums in another order, over the short stretch, for outputs below 1.
+AGREEMENT = 1e-5
+_STRETCH, _STRETCH_HOP = 48, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Plan:
     device_why: str
 
 
-def plan(model: keras.Model, kind: Kind, device: Device) -> Plan:
+def plan(model: keras.Model, kind: Kind, device: Device, *, window: int, hop: int) -> Plan:
     """Choose engine and device for ``model``.
 
     Raises
@@ -57,16 +66,47 @@ def plan(model: keras.Model, kind: Kind, device: Device) -> Plan:
     UsageError
         The config asks for what this model or machine cannot give.
     """
+    name, device_why = choose_device(device)
     try:
         stack = fuse(model)
-        why = "an LSTM stack, run fused"
     except NotFusableError as reason:
-        stack = None
         why = f"run as Keras built it, since it is no LSTM stack: {reason}"
-    if kind == "streaming":
-        raise UsageError("engine.kind: this version has no streaming engine; use auto or window")
-    name, device_why = choose_device(device)
-    return Plan(stack, "window", why, name, device_why)
+        if kind == "streaming":
+            raise UsageError(
+                f"engine.kind: this model cannot be streamed, it is no LSTM stack: {reason}; "
+                "use auto or window"
+            ) from None
+        return Plan(None, "window", why, name, device_why)
+    against = _against_streaming(stack, window, hop)
+    if kind == "streaming" and against:
+        raise UsageError(f"engine.kind: this model cannot be streamed: {against}")
+    if kind == "window" or against:
+        why = "an LSTM stack, run fused" + (f"; not streamed: {against}" if against else "")
+        return Plan(stack, "window", why, name, device_why)
+    lanes = lane_count(window, hop)
+    why = f"an LSTM stack, {lanes} window{'s' * (lanes > 1)} in flight: exact, and soonest"
+    return Plan(stack, "streaming", why, name, device_why)
+
+
+def _against_streaming(stack: Stack, window: int, hop: int) -> str | None:
+    unknown = {dense.activation for dense in stack.denses} - FUNCTIONS.keys()
+    if unknown:
+        return f"its activation {unknown.pop()!r} is not known to the streaming engine"
+    needed = lane_bytes(stack) * lane_count(window, hop)
+    if needed > MAX_LANE_BYTES:
+        least = -(-window // (MAX_LANE_BYTES // lane_bytes(stack)))
+        return (
+            f"window.hop {hop} keeps {lane_count(window, hop)} windows in flight, which takes "
+            f"{needed / 2**30:.1f} GiB of the {MAX_LANE_BYTES / 2**30:g} allowed; "
+            f"a hop of {least} or more fits"
+        )
+    return None
+
+
+def lane_bytes(stack: Stack) -> int:
+    """What one window in flight takes: states before and after a step, and the widest gates."""
+    units = [lstm.units for lstm in stack.lstms]
+    return 4 * (2 * 2 * sum(units) + 2 * 4 * max(units))
 
 
 def choose_device(device: Device) -> tuple[str, str]:
@@ -92,34 +132,38 @@ def choose_device(device: Device) -> tuple[str, str]:
     return "/CPU:0", why
 
 
-def build(plan: Plan, model: keras.Model, *, per_channel: bool, window: int) -> Engine:
+def build(plan: Plan, model: keras.Model, *, per_channel: bool, window: int, hop: int) -> Engine:
     """The engine of ``plan``, warmed up.
 
     Raises
     ------
     UsageError
         The model's outputs are no probabilities.
+    EegdError
+        The engine does not answer what the model answers.
     """
-    channels = len(model.inputs) if per_channel else model.inputs[0].shape[-1]
+    engine = _engine(plan, model, per_channel, window, hop)
+    noise = np.random.default_rng(0).normal(scale=10.0, size=(window, _channels(model)))
+    _require_probabilities(_answer(engine, noise.astype(np.float32)))
     if plan.stack is not None:
-        run = fused(plan.stack, window)
-    else:
-        run = as_built(model, per_channel=per_channel)
-    run = _on_device(_as_probabilities(run), plan.device)
-    noise = np.random.default_rng(0).normal(scale=10.0, size=(channels, window))
-    require_probabilities(run(noise.astype(np.float32)))
-    return WindowEngine(run, channels, window)
+        _require_agreement(plan, model, per_channel)
+    engine.restart()
+    return engine
 
 
-def require_probabilities(output: Float32) -> None:
-    """Refuse a model whose output for one window, (classes,), is no distribution.
+def _engine(plan: Plan, model: keras.Model, per_channel: bool, window: int, hop: int) -> Engine:
+    if plan.kind == "streaming":
+        assert plan.stack is not None
+        return StreamingEngine(plan.stack, window, hop, plan.device)
+    run = fused(plan.stack, window) if plan.stack else as_built(model, per_channel=per_channel)
+    return WindowEngine(run, _channels(model), window, plan.device)
 
-    Raises
-    ------
-    UsageError
-    """
-    finite = bool(np.isfinite(output).all())
-    if not finite or output.min() < 0 or abs(float(output.sum()) - 1) > 1e-3:
+
+def _require_probabilities(output: Float32) -> None:
+    """Refuse a model whose output for one window, (outputs,), is no distribution."""
+    total = 1.0 if len(output) == 1 else float(output.sum())
+    # Written so that a NaN fails.
+    if not (output.min() >= 0 and output.max() <= 1 + 1e-3 and abs(total - 1) <= 1e-3):
         shown = ", ".join(f"{value:.4g}" for value in output)
         raise UsageError(
             f"the model's outputs are no probabilities (for random samples: {shown}); "
@@ -127,19 +171,44 @@ def require_probabilities(output: Float32) -> None:
         )
 
 
-def _as_probabilities(run: Run) -> Run:
-    """One sigmoid output p counts as two classes, with 1 - p and p."""
+def _require_agreement(plan: Plan, model: keras.Model, per_channel: bool) -> None:
+    """Hold the engine against the user's own model on a short random stretch.
 
-    def classes(samples: Float32) -> Float32:
-        output = run(samples)
-        return output if len(output) > 1 else np.concatenate([1 - output, output])
+    Weights do not depend on a window's length, so that a few steps show what a whole window
+    would, short of how rounding adds up.
+    """
+    # As a functional model with a list of inputs, whatever the user's model is.
+    graph = keras.Model(model.inputs, model.outputs[0])
+    inputs = [keras.Input((_STRETCH, tensor.shape[-1])) for tensor in model.inputs]
+    short = keras.models.clone_model(graph, inputs)
+    short.set_weights(graph.get_weights())
+    engine = _engine(plan, short, per_channel, _STRETCH, _STRETCH_HOP)
+    noise = np.random.default_rng(1).normal(size=(_STRETCH + _STRETCH_HOP, _channels(model)))
+    samples = noise.astype(np.float32)
+    answers = [_answer(engine, samples[:_STRETCH])]
+    # The second window comes as it does live, sample by sample.
+    engine.catch_up()
+    for n in range(_STRETCH, len(samples) - 1):
+        engine.feed(samples[n : n + 1], False)
+        engine.catch_up()
+    answers.append(_answer(engine, samples[-1:]))
+    both = np.stack([samples[:_STRETCH], samples[_STRETCH_HOP:]])
+    expected = np.asarray(short(split_channels(both) if per_channel else [both]))
+    difference = float(np.abs(np.stack(answers) - expected).max())
+    if not difference <= AGREEMENT:
+        raise EegdError(
+            f"the {plan.kind} engine differs from the model itself by {difference:.2g} on random "
+            f"samples, more than {AGREEMENT:g}; not starting. Run it with engine.kind window, and "
+            "please report the layers that `eegd inspect` shows"
+        )
 
-    return classes
+
+def _answer(engine: Engine, samples: Float32) -> Float32:
+    answer = engine.feed(samples, True)
+    assert answer is not None
+    return answer
 
 
-def _on_device(run: Run, device: str) -> Run:
-    def placed(samples: Float32) -> Float32:
-        with tf.device(device):
-            return run(samples)
-
-    return placed
+def _channels(model: keras.Model) -> int:
+    inputs = model.inputs
+    return len(inputs) if len(inputs) > 1 else int(inputs[0].shape[-1])

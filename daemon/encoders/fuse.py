@@ -32,7 +32,7 @@ _IDENTITIES = (
 
 
 # What may stand inside an LSTM: side by side, channels must not mix.
-_ELEMENTWISE = frozenset(
+ELEMENTWISE = frozenset(
     ("tanh", "sigmoid", "hard_sigmoid", "relu", "linear", "elu", "softsign", "softplus")
 )
 
@@ -104,8 +104,11 @@ class _Walk:
             found.append(_lstm(layer, last=not layer.return_sequences))
             if not layer.return_sequences:
                 return found
-        what = "ends without an LSTM that gives its last step alone" if have or found else "is none"
-        raise NotFusableError(f"the LSTM stack {what}: {_named(node.operation)} follows")
+        if have or found:
+            raise NotFusableError(
+                f"no LSTM gives its last step alone before {_named(node.operation)}"
+            )
+        raise NotFusableError(f"it begins with {_named(node.operation)}")
 
     def denses(self) -> list[Dense]:
         """Dense layers in a row up to the output, activations of their own merged in."""
@@ -177,7 +180,7 @@ def _lstm(layer: keras.layers.LSTM, *, last: bool) -> Lstm:
     activations = [
         _activation(layer, function) for function in (layer.activation, layer.recurrent_activation)
     ]
-    strange = set(activations) - _ELEMENTWISE
+    strange = set(activations) - ELEMENTWISE
     if strange:
         raise NotFusableError(f"{_named(layer)} has the activation {strange.pop()!r}")
     weights = [np.asarray(w, np.float32) for w in layer.get_weights()]

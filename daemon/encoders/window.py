@@ -24,8 +24,9 @@ Run = Callable[[Float32], Float32]
 class WindowEngine:
     """Keeps the last window and runs ``run`` on it; see `daemon.pipeline.Engine`."""
 
-    def __init__(self, run: Run, channels: int, window: int) -> None:
+    def __init__(self, run: Run, channels: int, window: int, device: str) -> None:
         self._run = run
+        self._device = device
         self._shape = (channels, window)
         self.restart()
 
@@ -34,7 +35,10 @@ class WindowEngine:
 
     def feed(self, block: Float32, answer: bool) -> Float32 | None:
         self._ring.push(block)
-        return self._run(self._ring.window()) if answer else None
+        if not answer:
+            return None
+        with tf.device(self._device):
+            return self._run(self._ring.window())
 
     def catch_up(self) -> None:
         """Nothing is ever put off."""
@@ -75,6 +79,6 @@ def as_built(model: keras.Model, *, per_channel: bool) -> Run:
     def run(samples: Float32) -> Float32:
         inputs = [tf.constant(one) for one in model_inputs(samples, per_channel=per_channel)]
         output: Float32 = classify(inputs).numpy()[0]
-        return np.atleast_1d(output)
+        return output
 
     return run

@@ -20,6 +20,20 @@ import yaml
 
 START = 60.0  # seconds: TensorFlow's import on a loaded machine
 
+# The real command line; LSL says that there are consumers once the file named first exists.
+_GATED = """
+import pathlib, sys, time
+import pylsl
+gate = pathlib.Path(sys.argv.pop(1))
+def wait_for_consumers(outlet, timeout):
+    if not gate.exists():
+        time.sleep(timeout)
+    return gate.exists()
+pylsl.StreamOutlet.wait_for_consumers = wait_for_consumers
+from daemon.cli import main
+main(prog_name="eegd")
+"""
+
 
 def unique(name: str) -> str:
     return f"{name}-{uuid.uuid4().hex[:8]}"
@@ -51,12 +65,16 @@ class Program:
 
 
 @contextmanager
-def eegd(folder: Path, *arguments: str) -> Iterator[Program]:
+def eegd(folder: Path, *arguments: str, gate: Path | None = None) -> Iterator[Program]:
+    """``eegd`` from entering to leaving.
+
+    With ``gate``, what ``--wait`` waits for is not the first consumer but that this file exists,
+    so that several can subscribe before the first sample.
+    """
     log = folder / f"{unique(arguments[0])}.log"
+    start = ["-m", "daemon"] if gate is None else ["-c", _GATED, str(gate)]
     with log.open("w", encoding="utf-8") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", *arguments], stderr=stderr, text=True
-        )
+        process = subprocess.Popen([sys.executable, *start, *arguments], stderr=stderr, text=True)
         try:
             yield Program(process, log)
         finally:

@@ -1,0 +1,34 @@
+"""The numpy lane against Keras, activation by activation."""
+
+import keras
+import numpy as np
+import pytest
+
+from daemon.encoders import fuse
+from daemon.encoders.architectures import common_lstm
+from daemon.encoders.lane import FUNCTIONS, Lane
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_are_keras_own(name: str) -> None:
+    x = np.concatenate([np.linspace(-120, 120, 1001), [0.0, -0.0, 1e-8, -1e-8]]).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(keras.activations.get(name)(x[None]))[0]
+    answer = FUNCTIONS[name](x)
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, expected, rtol=1e-6, atol=1.2e-7)
+
+
+def test_every_activation_that_is_fused_is_known_here() -> None:
+    assert set(FUNCTIONS) >= fuse.ELEMENTWISE
+
+
+def test_one_window_sample_by_sample() -> None:
+    model = common_lstm(30, 4, units=(6, 5))
+    samples = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    lane = Lane(fuse.fuse(model))
+    for _ in range(2):
+        lane.zero()
+        lane.advance(samples[:11])
+        for sample in samples[11:]:
+            lane.advance(sample[None])
+        np.testing.assert_allclose(lane.answer(), model(samples[None]).numpy()[0], atol=1e-6)
