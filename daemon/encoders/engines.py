@@ -16,7 +16,7 @@ import tensorflow as tf
 from daemon.encoders.fuse import NotFusableError, fuse
 from daemon.encoders.lane import FUNCTIONS
 from daemon.encoders.stack import Stack
-from daemon.encoders.streaming import StreamingEngine, lane_count
+from daemon.encoders.streaming import BLOCK, StreamingEngine, lane_count
 from daemon.encoders.window import WindowEngine, as_built, fused
 from daemon.errors import EegdError, UsageError
 from daemon.pipeline import Engine
@@ -144,9 +144,13 @@ def build(plan: Plan, model: keras.Model, *, per_channel: bool, window: int, hop
     """
     engine = _engine(plan, model, per_channel, window, hop)
     noise = np.random.default_rng(0).normal(scale=10.0, size=(window, _channels(model)))
-    _require_probabilities(_answer(engine, noise.astype(np.float32)))
+    if plan.kind == "streaming":
+        # Weights do not depend on a window's length: a block compiles all, a stretch shows all.
+        engine.feed(noise[:BLOCK].astype(np.float32), False)
+    else:
+        _require_probabilities(_answer(engine, noise.astype(np.float32)))
     if plan.stack is not None:
-        _require_agreement(plan, model, per_channel)
+        _require_probabilities(_require_agreement(plan, model, per_channel))
     engine.restart()
     return engine
 
@@ -171,11 +175,10 @@ def _require_probabilities(output: Float32) -> None:
         )
 
 
-def _require_agreement(plan: Plan, model: keras.Model, per_channel: bool) -> None:
+def _require_agreement(plan: Plan, model: keras.Model, per_channel: bool) -> Float32:
     """Hold the engine against the user's own model on a short random stretch.
 
-    Weights do not depend on a window's length, so that a few steps show what a whole window
-    would, short of how rounding adds up.
+    What comes back is one of the outputs, (outputs,).
     """
     # As a functional model with a list of inputs, whatever the user's model is.
     graph = keras.Model(model.inputs, model.outputs[0])
@@ -201,6 +204,7 @@ def _require_agreement(plan: Plan, model: keras.Model, per_channel: bool) -> Non
             f"samples, more than {AGREEMENT:g}; not starting. Run it with engine.kind window, and "
             "please report the layers that `eegd inspect` shows"
         )
+    return answers[-1]
 
 
 def _answer(engine: Engine, samples: Float32) -> Float32:

@@ -10,16 +10,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from daemon.encoders.stack import GATES, Lstm, Stack
+from daemon.encoders.stack import Lstm, Merged, Stack
 from daemon.records import Float32
 
 Function = Callable[[Float32], Float32]
 
+_HALF = np.float32(0.5)
+
 
 def _sigmoid(x: Float32) -> Float32:
     # By tanh, which cannot overflow.
-    half = np.float32(0.5)
-    sigmoid: Float32 = half * np.tanh(half * x) + half
+    sigmoid: Float32 = _HALF * np.tanh(_HALF * x) + _HALF
     return sigmoid
 
 
@@ -108,18 +109,14 @@ class Lane:
 
 
 class _Layer:
-    """One LSTM layer, its gates in the order i, f, o, candidate: three sigmoids in one piece."""
-
     def __init__(self, lstm: Lstm) -> None:
-        def reordered(weights: Float32) -> Float32:
-            i, f, candidate, o = np.split(weights, GATES, axis=-1)
-            return np.ascontiguousarray(np.concatenate([i, f, o, candidate], axis=-1))
-
+        merged = Merged.of(lstm)
         self.units = lstm.units
         self.h = self.c = np.zeros(lstm.units, np.float32)
-        self._kernel = reordered(lstm.kernel)
-        self._recurrent = reordered(lstm.recurrent)
-        self._bias = reordered(lstm.bias)
+        self._kernel = merged.kernel
+        self._recurrent = merged.recurrent
+        self._bias = merged.bias
+        self._by_tanh = merged.by_tanh
         self._function = FUNCTIONS[lstm.activation]
         self._recurrent_function = FUNCTIONS[lstm.recurrent_activation]
 
@@ -128,8 +125,14 @@ class _Layer:
         gates += self.h @ self._recurrent
         gates += self._bias
         units = self.units
-        opened = self._recurrent_function(gates[: 3 * units])
-        candidate = self._function(gates[3 * units :])
+        opened, candidate = gates[: 3 * units], gates[3 * units :]
+        if self._by_tanh:
+            np.tanh(gates, out=gates)
+            opened *= _HALF
+            opened += _HALF
+        else:
+            opened = self._recurrent_function(opened)
+            candidate = self._function(candidate)
         self.c = opened[units : 2 * units] * self.c + opened[:units] * candidate
         self.h = opened[2 * units :] * self._function(self.c)
         return self.h

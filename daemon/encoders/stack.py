@@ -6,10 +6,10 @@ only by the rounding of sums taken in another order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from daemon.records import Float32
@@ -62,50 +62,91 @@ class Stack:
         return sum(2 * (lstm.kernel.size + lstm.recurrent.size) for lstm in self.lstms)
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """An LSTM layer's weights as one matrix, its gates in the order i, f, o, candidate.
+
+    Attributes
+    ----------
+    kernel, recurrent : float32 arrays, shapes (inputs, 4·units) and (units, 4·units)
+    bias : float32 array, shape (4·units,)
+    by_tanh : bool
+        The rows of the gates i, f and o are halved, so that one tanh over all four columns does:
+        sigmoid(x) = (tanh(x / 2) + 1) / 2. Halving is exact in floating point.
+    """
+
+    kernel: Float32
+    recurrent: Float32
+    bias: Float32
+    by_tanh: bool
+
+    @classmethod
+    def of(cls, lstm: Lstm) -> Merged:
+        by_tanh = (lstm.activation, lstm.recurrent_activation) == ("tanh", "sigmoid")
+        scale = np.float32(0.5 if by_tanh else 1)
+
+        def merged(weights: Float32) -> Float32:
+            i, f, candidate, o = np.split(weights, GATES, axis=-1)
+            return np.concatenate([i * scale, f * scale, o * scale, candidate], axis=-1)
+
+        return cls(merged(lstm.kernel), merged(lstm.recurrent), merged(lstm.bias), by_tanh)
+
+
 State = tuple[tf.Tensor, ...]  # h and c of each layer, (batch, units), in turn
 
 
-def zero_state(stack: Stack, batch: int) -> State:
-    return tuple(
-        tf.zeros((batch, lstm.units), tf.float32) for lstm in stack.lstms for _ in ("h", "c")
-    )
+class Recurrence:
+    """A stack's arithmetic as TensorFlow operations, to be traced into a compiled loop."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._layers = [(lstm, Merged.of(lstm)) for lstm in stack.lstms]
+
+    def zero_state(self, batch: int) -> State:
+        return tuple(
+            tf.zeros((batch, lstm.units)) for lstm in self._stack.lstms for _ in ("h", "c")
+        )
+
+    def project(self, samples: tf.Tensor) -> tf.Tensor:
+        """The first layer's input term, for many samples at once.
+
+        (..., channels) → (..., 4·units).
+        """
+        first = self._layers[0][1]
+        return tf.tensordot(samples, first.kernel, 1) + first.bias
+
+    def step(self, state: State, projected: tf.Tensor) -> State:
+        """Advance all layers by one step.
+
+        ``projected`` (batch or 1, 4·units of the first layer) is `project`'s row for the step.
+        """
+        after: list[tf.Tensor] = []
+        for n, (lstm, merged) in enumerate(self._layers):
+            h, c = state[2 * n], state[2 * n + 1]
+            if n:
+                weights = np.concatenate([merged.kernel, merged.recurrent])
+                gates = tf.matmul(tf.concat([after[-2], h], axis=-1), weights) + merged.bias
+            else:
+                gates = projected + tf.matmul(h, merged.recurrent)
+            after += _cell(lstm, merged, gates, c)
+        return tuple(after)
+
+    def head(self, encoding: tf.Tensor) -> tf.Tensor:
+        """The Dense layers: (batch, units of the last LSTM) → (batch, outputs)."""
+        for dense in self._stack.denses:
+            activation = keras.activations.get(dense.activation)
+            encoding = activation(tf.matmul(encoding, dense.kernel) + dense.bias)
+        return encoding
 
 
-def project(stack: Stack, samples: tf.Tensor) -> tf.Tensor:
-    """The first layer's input term for every sample at once: (…, channels) → (…, 4·units)."""
-    first = stack.lstms[0]
-    return tf.tensordot(samples, first.kernel, 1) + first.bias
-
-
-def step(stack: Stack, state: State, projected: tf.Tensor) -> State:
-    """Advance all layers by one step.
-
-    ``projected`` (batch or 1, 4·units of the first layer) is `project`'s row for the step.
-    """
-    after: list[tf.Tensor] = []
-    below: tf.Tensor | None = None
-    for n, lstm in enumerate(stack.lstms):
-        h, c = state[2 * n], state[2 * n + 1]
-        if below is None:
-            gates = projected + tf.matmul(h, lstm.recurrent)
-        else:
-            gates = tf.matmul(below, lstm.kernel) + tf.matmul(h, lstm.recurrent) + lstm.bias
-        below, c = _cell(lstm, gates, c)
-        after += [below, c]
-    return tuple(after)
-
-
-def head(stack: Stack, encoding: tf.Tensor) -> tf.Tensor:
-    """The Dense layers: (batch, units of the last LSTM) → (batch, outputs)."""
-    for dense in stack.denses:
-        activation = keras.activations.get(dense.activation)
-        encoding = activation(tf.matmul(encoding, dense.kernel) + dense.bias)
-    return encoding
-
-
-def _cell(lstm: Lstm, gates: tf.Tensor, c: tf.Tensor) -> Sequence[tf.Tensor]:
+def _cell(lstm: Lstm, merged: Merged, gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, ...]:
     activation = keras.activations.get(lstm.activation)
-    recurrent_activation = keras.activations.get(lstm.recurrent_activation)
-    i, f, candidate, o = tf.split(gates, GATES, axis=-1)
-    c = recurrent_activation(f) * c + recurrent_activation(i) * activation(candidate)
-    return recurrent_activation(o) * activation(c), c
+    if merged.by_tanh:
+        gates = tf.tanh(gates)
+        opened, candidate = 0.5 * gates[:, : 3 * lstm.units] + 0.5, gates[:, 3 * lstm.units :]
+    else:
+        opened = keras.activations.get(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
+        candidate = activation(gates[:, 3 * lstm.units :])
+    i, f, o = tf.split(opened, 3, axis=-1)
+    c = f * c + i * candidate
+    return o * activation(c), c

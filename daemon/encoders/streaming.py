@@ -12,23 +12,26 @@ Rules that hold here:
 - Blocks that come in faster than that, from a recording or after a delay, skip the front: the
   batch is cheaper a sample.
 - One shape is ever compiled: a block is padded, and its length is data.
+- On a CPU the lanes are shared out over the cores, each part a compiled call of its own: XLA runs
+  matrix products of this size on one core.
 """
 
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from daemon.encoders.lane import Lane
-from daemon.encoders.stack import Stack, State, project, step
+from daemon.encoders.stack import Recurrence, Stack, State
 from daemon.records import Float32
 
 BLOCK = 64  # samples of one compiled call, at most
 FEW = 32  # up to so many samples at once are a live trickle
-GUARD = 16  # samples before a window's end from which on no block is begun
 
 
 def lane_count(window: int, hop: int) -> int:
@@ -53,9 +56,12 @@ class StreamingEngine:
         self._hop = hop
         self._device = device
         self._lanes = lane_count(window, hop)
+        parts = _parts(self._lanes) if "CPU" in device else 1
+        self._lanes_per_part = math.ceil(self._lanes / parts)
+        self._threads = ThreadPoolExecutor(parts, "lanes")
         self._channels = stack.channels
-        self._units = [lstm.units for lstm in stack.lstms]
-        self._advance = _advance(stack, self._lanes)
+        self._recurrence = Recurrence(stack)
+        self._advance = _advance(stack, self._lanes_per_part)
         self._state_of = _state_of()
         self._front = Lane(stack)
         self.restart()
@@ -64,9 +70,8 @@ class StreamingEngine:
         """Forget all samples: the next one is the first of a window."""
         with tf.device(self._device):
             # The value of a lane that has not begun does not matter.
-            self._state: State = tuple(
-                tf.zeros((self._lanes, units)) for units in self._units for _ in ("h", "c")
-            )
+            zero = self._recurrence.zero_state(self._lanes_per_part)
+            self._parts = [zero] * math.ceil(self._lanes / self._lanes_per_part)
         self._seen = 0  # samples that were fed
         self._done = 0  # samples that the batch has taken
         self._lag: list[Float32] = []  # the samples between the two
@@ -92,7 +97,8 @@ class StreamingEngine:
         if self._seen == self._front_end or not self._front_is_current:
             self._advance_batch(self._seen)
             self._take_front()
-        elif self._seen - self._done >= BLOCK and self._front_end - self._seen > GUARD:
+        elif self._seen - self._done >= BLOCK and self._front_end - self._seen >= BLOCK:
+            # A machine that keeps up at all is done with these before the window ends.
             self._advance_batch(self._done + BLOCK)
 
     def _take_front(self) -> None:
@@ -108,26 +114,46 @@ class StreamingEngine:
         if end - self._window >= self._done:
             self._front.zero()  # it has not begun
             return
-        lane = (end - self._window) // self._hop % self._lanes
+        part, lane = self._place((end - self._window) // self._hop)
         with tf.device(self._device):
-            self._front.set(self._state_of(tf.constant(lane), self._state).numpy())
+            self._front.set(self._state_of(tf.constant(lane), self._parts[part]).numpy())
+
+    def _place(self, sequence: int) -> tuple[int, int]:
+        """The part, and the lane in it, of the window that starts at ``sequence`` · hop."""
+        return divmod(sequence % self._lanes, self._lanes_per_part)
 
     def _advance_batch(self, upto: int) -> None:
         lag = np.concatenate(self._lag) if len(self._lag) > 1 else self._lag[0]
         first = self._done
         while self._done < upto:
             since_start = self._done % self._hop
-            begins = -1 if since_start else self._done // self._hop % self._lanes
+            begins = (-1, -1) if since_start else self._place(self._done // self._hop)
             n = min(upto - self._done, self._hop - since_start, BLOCK)
             # A new array each time: TensorFlow may still be reading the last one.
             block = np.zeros((BLOCK, self._channels), np.float32)
             block[:n] = lag[self._done - first : self._done - first + n]
-            with tf.device(self._device):
-                self._state = self._advance(
-                    tf.constant(block), tf.constant(n), tf.constant(begins), self._state
-                )
+            self._advance_parts(block, n, begins)
             self._done += n
         self._lag = [lag[upto - first :]]
+
+    def _advance_parts(self, block: Float32, n: int, begins: tuple[int, int]) -> None:
+        def advance(part: int) -> State:
+            lane = begins[1] if part == begins[0] else -1
+            with tf.device(self._device):
+                state: State = self._advance(
+                    tf.constant(block), tf.constant(n), tf.constant(lane), self._parts[part]
+                )
+            return state
+
+        if len(self._parts) == 1:
+            self._parts = [advance(0)]
+        else:
+            self._parts = list(self._threads.map(advance, range(len(self._parts))))
+
+
+def _parts(lanes: int) -> int:
+    """On how many cores to share out ``lanes``; a few lanes take hardly longer than one."""
+    return max(1, min(os.cpu_count() or 1, lanes // 16))
 
 
 def _advance(stack: Stack, lanes: int) -> Any:
@@ -135,7 +161,8 @@ def _advance(stack: Stack, lanes: int) -> Any:
 
     The lane ``begins`` is zeroed before, -1 for none.
     """
-    state = tuple(
+    recurrence = Recurrence(stack)
+    spec = tuple(
         tf.TensorSpec((lanes, lstm.units), tf.float32) for lstm in stack.lstms for _ in ("h", "c")
     )
 
@@ -144,7 +171,7 @@ def _advance(stack: Stack, lanes: int) -> Any:
             tf.TensorSpec((BLOCK, stack.channels), tf.float32),
             tf.TensorSpec((), tf.int32),
             tf.TensorSpec((), tf.int32),
-            state,
+            spec,
         ],
         jit_compile=True,
         autograph=False,
@@ -152,10 +179,10 @@ def _advance(stack: Stack, lanes: int) -> Any:
     def advance(block: tf.Tensor, n: tf.Tensor, begins: tf.Tensor, state: State) -> State:
         goes_on = tf.not_equal(tf.range(lanes), begins)[:, None]
         state = tuple(tf.where(goes_on, part, 0.0) for part in state)
-        projected = project(stack, block)
+        projected = recurrence.project(block)
         after = tf.while_loop(
             lambda t, *_: t < n,
-            lambda t, *state: (t + 1, *step(stack, state, projected[t])),
+            lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
             (0, *state),
         )
         return tuple(after[1:])

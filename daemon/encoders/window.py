@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from daemon.encoders.stack import Stack, head, project, step, zero_state
+from daemon.encoders.stack import Recurrence, Stack
 from daemon.records import Float32
 from daemon.reorder import model_inputs
 from daemon.ring import Ring
@@ -46,6 +46,7 @@ class WindowEngine:
 
 def fused(stack: Stack, window: int) -> Run:
     """Run an LSTM stack over whole windows."""
+    recurrence = Recurrence(stack)
 
     @tf.function(
         input_signature=[tf.TensorSpec((1, window, stack.channels), tf.float32)],
@@ -53,14 +54,14 @@ def fused(stack: Stack, window: int) -> Run:
         autograph=False,
     )
     def classify(samples: tf.Tensor) -> tf.Tensor:
-        projected = project(stack, tf.transpose(samples, (1, 0, 2)))
+        projected = recurrence.project(tf.transpose(samples, (1, 0, 2)))
         state = tf.while_loop(
             lambda t, *_: t < window,
-            lambda t, *state: (t + 1, *step(stack, state, projected[t])),
-            (0, *zero_state(stack, 1)),
+            lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
+            (0, *recurrence.zero_state(1)),
             maximum_iterations=window,
         )
-        return head(stack, state[-2])
+        return recurrence.head(state[-2])
 
     def run(samples: Float32) -> Float32:
         output: Float32 = classify(model_inputs(samples, per_channel=False)[0]).numpy()[0]

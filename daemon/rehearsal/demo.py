@@ -84,8 +84,9 @@ class Demo:
         EegdError
             Amplifier or daemon ended by itself, or nothing came.
         """
-        markers = self._listen(self._classifier, stop)
+        # Amplifier first: it is up long before the daemon, and says its class when that connects.
         classes = self._listen(f"{self._amplifier}-classes", stop)
+        markers = self._listen(self._classifier, stop)
         if markers is None or classes is None:
             return
         truth: list[tuple[float, str]] = []
@@ -135,7 +136,7 @@ class Demo:
         deadline = time.monotonic() + _START
         while not stop.is_set() and time.monotonic() < deadline:
             self._require_alive()
-            found = find_streams(_Named(name), wait=0.3)
+            found = find_streams(_Named(name))
             if found:
                 inlet = pylsl.StreamInlet(found[0], recover=False)
                 inlet.open_stream(timeout=5.0)
