@@ -30,7 +30,7 @@ Device = Literal["auto", "gpu", "cpu"]
 MAX_LANE_BYTES = 4 << 30
 # Rounding of float32 sums in another order, over the short stretch, for outputs below 1.
 AGREEMENT = 1e-5
-_STRETCH, _STRETCH_HOP = 48, 20
+_STRETCH, _STRETCH_HOP = 16, 6
 
 
 @dataclass(frozen=True, slots=True)
