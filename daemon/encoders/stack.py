@@ -96,39 +96,49 @@ State = tuple[tf.Tensor, ...]  # h and c of each layer, (batch, units), in turn
 
 
 class Recurrence:
-    """A stack's arithmetic as TensorFlow operations, to be traced into a compiled loop."""
+    """A stack's arithmetic as TensorFlow operations, to be traced into compiled loops."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._layers = [(lstm, Merged.of(lstm)) for lstm in stack.lstms]
+        self._merged = [Merged.of(lstm) for lstm in stack.lstms]
 
     def zero_state(self, batch: int) -> State:
         return tuple(
             tf.zeros((batch, lstm.units)) for lstm in self._stack.lstms for _ in ("h", "c")
         )
 
-    def project(self, samples: tf.Tensor) -> tf.Tensor:
-        """The first layer's input term, for many samples at once.
+    def project(self, layer: int, below: tf.Tensor) -> tf.Tensor:
+        """A layer's input term, for any number of steps at once: (…, inputs) → (…, 4·units)."""
+        merged = self._merged[layer]
+        return tf.tensordot(below, merged.kernel, 1) + merged.bias
 
-        (..., channels) → (..., 4·units).
-        """
-        first = self._layers[0][1]
-        return tf.tensordot(samples, first.kernel, 1) + first.bias
+    def cell(
+        self, layer: int, projected: tf.Tensor, h: tf.Tensor, c: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """One step of one layer: h and c, (batch, units) each, after `project`'s row for it."""
+        lstm, merged = self._stack.lstms[layer], self._merged[layer]
+        activation = keras.activations.get(lstm.activation)
+        gates = projected + tf.matmul(h, merged.recurrent)
+        if merged.by_tanh:
+            gates = tf.tanh(gates)
+            opened, candidate = 0.5 * gates[:, : 3 * lstm.units] + 0.5, gates[:, 3 * lstm.units :]
+        else:
+            opened = keras.activations.get(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
+            candidate = activation(gates[:, 3 * lstm.units :])
+        i, f, o = tf.split(opened, 3, axis=-1)
+        c = f * c + i * candidate
+        return o * activation(c), c
 
     def step(self, state: State, projected: tf.Tensor) -> State:
         """Advance all layers by one step.
 
-        ``projected`` (batch or 1, 4·units of the first layer) is `project`'s row for the step.
+        ``projected`` (batch or 1, 4·units of the first layer) is its `project`'s row for the step.
         """
         after: list[tf.Tensor] = []
-        for n, (lstm, merged) in enumerate(self._layers):
-            h, c = state[2 * n], state[2 * n + 1]
-            if n:
-                weights = np.concatenate([merged.kernel, merged.recurrent])
-                gates = tf.matmul(tf.concat([after[-2], h], axis=-1), weights) + merged.bias
-            else:
-                gates = projected + tf.matmul(h, merged.recurrent)
-            after += _cell(lstm, merged, gates, c)
+        for layer in range(len(self._merged)):
+            if layer:
+                projected = self.project(layer, after[-2])
+            after += self.cell(layer, projected, state[2 * layer], state[2 * layer + 1])
         return tuple(after)
 
     def head(self, encoding: tf.Tensor) -> tf.Tensor:
@@ -137,16 +147,3 @@ class Recurrence:
             activation = keras.activations.get(dense.activation)
             encoding = activation(tf.matmul(encoding, dense.kernel) + dense.bias)
         return encoding
-
-
-def _cell(lstm: Lstm, merged: Merged, gates: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    activation = keras.activations.get(lstm.activation)
-    if merged.by_tanh:
-        gates = tf.tanh(gates)
-        opened, candidate = 0.5 * gates[:, : 3 * lstm.units] + 0.5, gates[:, 3 * lstm.units :]
-    else:
-        opened = keras.activations.get(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
-        candidate = activation(gates[:, 3 * lstm.units :])
-    i, f, o = tf.split(opened, 3, axis=-1)
-    c = f * c + i * candidate
-    return o * activation(c), c

@@ -179,7 +179,7 @@ def _advance(stack: Stack, lanes: int) -> Any:
     def advance(block: tf.Tensor, n: tf.Tensor, begins: tf.Tensor, state: State) -> State:
         goes_on = tf.not_equal(tf.range(lanes), begins)[:, None]
         state = tuple(tf.where(goes_on, part, 0.0) for part in state)
-        projected = recurrence.project(block)
+        projected = recurrence.project(0, block)
         after = tf.while_loop(
             lambda t, *_: t < n,
             lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),

@@ -45,7 +45,11 @@ class WindowEngine:
 
 
 def fused(stack: Stack, window: int) -> Run:
-    """Run an LSTM stack over whole windows."""
+    """Run an LSTM stack over whole windows, layer by layer.
+
+    What a layer takes from the one below is projected for all steps in one matrix product, so that
+    a step reads only the recurrent weights.
+    """
     recurrence = Recurrence(stack)
 
     @tf.function(
@@ -54,14 +58,31 @@ def fused(stack: Stack, window: int) -> Run:
         autograph=False,
     )
     def classify(samples: tf.Tensor) -> tf.Tensor:
-        projected = recurrence.project(tf.transpose(samples, (1, 0, 2)))
-        state = tf.while_loop(
-            lambda t, *_: t < window,
-            lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
-            (0, *recurrence.zero_state(1)),
-            maximum_iterations=window,
-        )
-        return recurrence.head(state[-2])
+        sequence = tf.transpose(samples, (1, 0, 2))
+        state = recurrence.zero_state(1)
+        for layer, lstm in enumerate(stack.lstms):
+            projected = recurrence.project(layer, sequence)
+            outputs = tf.TensorArray(tf.float32, window, element_shape=(1, lstm.units))
+
+            def step(
+                t: tf.Tensor,
+                h: tf.Tensor,
+                c: tf.Tensor,
+                outputs: tf.TensorArray,
+                layer: int = layer,
+                projected: tf.Tensor = projected,
+            ) -> tuple[tf.Tensor, ...]:
+                h, c = recurrence.cell(layer, projected[t], h, c)
+                return t + 1, h, c, outputs.write(t, h)
+
+            _, last, _, outputs = tf.while_loop(
+                lambda t, *_: t < window,
+                step,
+                (0, state[2 * layer], state[2 * layer + 1], outputs),
+                maximum_iterations=window,
+            )
+            sequence = outputs.stack()
+        return recurrence.head(last)
 
     def run(samples: Float32) -> Float32:
         output: Float32 = classify(model_inputs(samples, per_channel=False)[0]).numpy()[0]
