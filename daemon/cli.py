@@ -284,14 +284,29 @@ def streams(wait: float, as_json: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--lsl-seconds",
+    default=30.0,
+    show_default=True,
+    help="Length of each of four runs over LSL; 0 leaves them out.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def bench(as_json: bool) -> None:
-    """How fast one window of the source's encoders runs here, fused and as Keras built it."""
+def bench(lsl_seconds: float, as_json: bool) -> None:
+    """How fast this machine runs the encoders, beside Keras, PyTorch and ONNX Runtime."""
     import_tensorflow()
-    from daemon.ops.bench import measure, table
+    from daemon.ops import bench, loopback
+    from daemon.rehearsal.demo import BUNDLE
 
-    figures = measure()
-    click.echo(json.dumps(figures, indent=2) if as_json else table(figures))
+    quiet_liblsl()
+    figures = bench.measure(say=log.info)
+    if lsl_seconds:
+        figures["loopback"] = []
+        for rate, hop in ((160, 1920), (160, 160), (512, 1920), (512, 160)):
+            log.info("over LSL at %d Hz, hop %d", rate, hop)
+            figures["loopback"].append(
+                loopback.measure(BUNDLE, rate=rate, hop=hop, seconds=lsl_seconds)
+            )
+    click.echo(json.dumps(figures, indent=2) if as_json else bench.table(figures))
 
 
 def _load(config: Config) -> tuple[LoadedModel, Plan]:

@@ -1,4 +1,8 @@
-"""How fast one window runs: fused, against the source's Keras model under ``tf.function``."""
+"""How fast the source's encoders run here: this project's engines, Keras, and peers.
+
+Every way's output is compared with Keras's before anything is timed, and the ways take turns, so
+that a change of the machine's speed meets all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,77 +18,135 @@ import tensorflow as tf
 
 from daemon import __version__
 from daemon.encoders.architectures import CHANNELS, WINDOW, channel_lstm, common_lstm
+from daemon.encoders.engines import lane_bytes
 from daemon.encoders.fuse import fuse
-from daemon.encoders.window import Run, as_built, fused
+from daemon.encoders.stack import Stack
+from daemon.encoders.streaming import StreamingEngine, lane_count
+from daemon.encoders.window import as_built, fused
+from daemon.ops.peers import available
+from daemon.records import Float32
 
-Figures = dict[str, object]
+Figures = dict[str, Any]
 
+HOP = 160
+HOPS = (1920, 640, 160, 64, 16)
+WINDOWS = (3840, 7680, 15360, 30720)
+_AGREEMENT = 1e-5
 _SGEMM = 2048
+_CPU = "/CPU:0"
 
 
-def measure(fused_runs: int = 15, keras_runs: int = 3) -> Figures:
-    """Times of one 15360-step window, both encoders, after comparing what they answer.
-
-    The runs of the two ways alternate, so that a change of the machine's speed meets both.
-    """
-    window = np.random.default_rng(0).normal(scale=20.0, size=(CHANNELS, WINDOW))
-    samples = window.astype(np.float32)
-    encoders = {}
+def measure(rounds: int = 9, say: Callable[[str], object] = print) -> Figures:
+    """All figures; ``say`` is told what is being measured. Takes some minutes."""
+    encoders: Figures = {}
     for build in (channel_lstm, common_lstm):
         keras.utils.set_random_seed(0)
         model = build()
         stack = fuse(model)
-        ways = {
-            "keras": as_built(model, per_channel=len(model.inputs) > 1),
-            "fused": fused(stack, WINDOW),
-        }
-        answers = {name: run(samples) for name, run in ways.items()}  # compiles, too
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(fused_runs):
-            times["fused"].append(_seconds(ways["fused"], samples))
-            if turn < keras_runs:
-                times["keras"].append(_seconds(ways["keras"], samples))
-        median = {name: statistics.median(runs) for name, runs in times.items()}
-        encoders[build.__name__] = {
+        name = build.__name__
+        say(f"{name}: one window")
+        ways = _one_window(model, stack, rounds)
+        say(f"{name}: streaming")
+        live = _streaming(stack, WINDOW, HOP)
+        say(f"{name}: throughput")
+        encoders[name] = {
             "parameters": model.count_params(),
-            "largest_difference": float(np.abs(answers["fused"] - answers["keras"]).max()),
-            "keras_seconds": median["keras"],
-            "fused_seconds": median["fused"],
-            "times_faster": median["keras"] / median["fused"],
-            "fused_gflops": stack.flops_per_step * WINDOW / median["fused"] / 1e9,
+            "one_window": ways,
+            "streaming": live,
+            "throughput": _throughput(stack, live),
         }
+    keras.utils.set_random_seed(0)
+    stack = fuse(channel_lstm())
+    say("cost against hop and window length")
     return {
         "eegd": __version__,
         "tensorflow": tf.__version__,
-        "machine": f"{platform.machine()}, {tf.config.list_logical_devices()[-1].name}",
+        "machine": f"{platform.machine()}, {platform.system()}",
         "sgemm_gflops": _sgemm(),
         "encoders": encoders,
+        "hops": {hop: _streaming(stack, WINDOW, hop) for hop in HOPS},
+        "windows": {window: _streaming(stack, window, HOP) for window in WINDOWS},
     }
 
 
-def table(figures: Figures) -> str:
-    """``figures`` for people."""
-    encoders = figures["encoders"]
-    assert isinstance(encoders, dict)
-    lines = [
-        f"one window of {WINDOW} steps, TensorFlow {figures['tensorflow']}, "
-        f"sgemm {figures['sgemm_gflops']:.0f} GFLOP/s",
-        f"{'encoder':<14}{'Keras, tf.function':>20}{'fused':>12}{'faster':>9}"
-        f"{'GFLOP/s':>9}{'difference':>12}",
-    ]
-    lines += [
-        f"{name:<14}{row['keras_seconds'] * 1e3:>17,.0f} ms{row['fused_seconds'] * 1e3:>9,.0f} ms"
-        f"{row['times_faster']:>8.1f}x{row['fused_gflops']:>9.1f}{row['largest_difference']:>12.1e}"
-        for name, row in encoders.items()
-    ]
-    return "\n".join(lines)
+def _one_window(model: keras.Model, stack: Stack, rounds: int) -> Figures:
+    """Whole windows, one at a time: median seconds of each way."""
+    window = np.random.default_rng(0).normal(scale=20.0, size=(CHANNELS, WINDOW))
+    samples = window.astype(np.float32)
+    time_major = np.ascontiguousarray(samples.T[:, None])
+    whole, source = fused(stack, WINDOW), as_built(model, per_channel=len(model.inputs) > 1)
+    ways: dict[str, Callable[[], Float32]] = {
+        "Keras, tf.function": lambda: source(samples),
+        "eegd, window": lambda: whole(samples),
+    }
+    for name, run in available(stack).items():
+        ways[name] = lambda run=run: run(time_major)[0]  # type: ignore[misc]
+    outputs = {name: way() for name, way in ways.items()}
+    expected = outputs["Keras, tf.function"]
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds):
+        for name, way in ways.items():
+            if name != "Keras, tf.function" or turn < 3:  # seconds each
+                seconds[name].append(_seconds(way))
+    found = {}
+    for name, times in seconds.items():
+        difference = float(np.abs(outputs[name] - expected).max())
+        if difference > _AGREEMENT:
+            raise AssertionError(f"{name} differs from Keras by {difference:.2g}")
+        found[name] = {
+            "seconds": statistics.median(times),
+            "least": min(times),
+            "most": max(times),
+            "gflops": stack.flops_per_step * WINDOW / statistics.median(times) / 1e9,
+            "difference": difference,
+        }
+    return found
 
 
-def _seconds(run: Run, samples: np.ndarray) -> float:
-    return _timed(lambda: run(samples))
+def _streaming(stack: Stack, window: int, hop: int) -> Figures:
+    """Fed a window at once, then live, sample by sample, without waiting between them."""
+    engine = StreamingEngine(stack, window, hop, _CPU)
+    windows = max(2, min(10, 2000 // hop))
+    size = (window + windows * hop, stack.channels)
+    eeg = np.random.default_rng(0).normal(scale=20.0, size=size).astype(np.float32)
+    engine.feed(eeg[:hop], False)  # compiles
+    engine.restart()
+    start = time.perf_counter()
+    for first in range(0, window, hop):
+        engine.feed(eeg[first : min(first + hop, window)], False)
+    engine.catch_up()
+    bulk_seconds = (time.perf_counter() - start) / window
+    answers, others = [], []
+    for n in range(window, window + windows * hop):
+        ends = (n + 1 - window) % hop == 0
+        start = time.perf_counter()
+        engine.feed(eeg[n : n + 1], ends)
+        answered = time.perf_counter()
+        engine.catch_up()
+        others.append(time.perf_counter() - start)
+        if ends:
+            answers.append(answered - start)
+    return {
+        "lanes": lane_count(window, hop),
+        "answer_seconds": statistics.median(answers),
+        "sample_seconds": statistics.fmean(others),
+        "bulk_sample_seconds": bulk_seconds,
+        "lane_mebibytes": lane_bytes(stack) * lane_count(window, hop) / 2**20,
+    }
 
 
-def _timed(call: Callable[[], object]) -> float:
+def _throughput(stack: Stack, live: Figures) -> Figures:
+    """Windows a second from a recording: streaming at its lanes, peers at a batch of as many."""
+    batch = live["lanes"]
+    size = (WINDOW, batch, stack.channels)
+    windows = np.random.default_rng(0).normal(scale=20.0, size=size).astype(np.float32)
+    found = {"eegd, streaming": 1 / (HOP * live["bulk_sample_seconds"])}
+    for name, run in available(stack).items():
+        found[name] = batch / min(_seconds(lambda run=run: run(windows)) for _ in range(3))  # type: ignore[misc]
+    return found
+
+
+def _seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
@@ -92,4 +155,50 @@ def _timed(call: Callable[[], object]) -> float:
 def _sgemm() -> float:
     """GFLOP/s of this machine's own matrix product, the best of five."""
     a = tf.random.normal((_SGEMM, _SGEMM))
-    return 2 * _SGEMM**3 / min(_timed(lambda: tf.matmul(a, a).numpy()) for _ in range(5)) / 1e9
+    return 2 * _SGEMM**3 / min(_seconds(lambda: tf.matmul(a, a).numpy()) for _ in range(5)) / 1e9
+
+
+def table(figures: Figures) -> str:
+    """``figures`` for people."""
+    lines = [f"TensorFlow {figures['tensorflow']}, sgemm {figures['sgemm_gflops']:.0f} GFLOP/s"]
+    for name, encoder in figures["encoders"].items():
+        source = encoder["one_window"]["Keras, tf.function"]["seconds"]
+        live = encoder["streaming"]
+        lines += ["", f"{name}, {encoder['parameters']:,} parameters, windows of {WINDOW} steps"]
+        for way, row in encoder["one_window"].items():
+            lines.append(
+                f"  {way:<36}{row['seconds'] * 1e3:>10,.1f} ms {source / row['seconds']:>9,.1f}x"
+                f"{row['gflops']:>7.0f} GFLOP/s  differs {row['difference']:.0e}"
+            )
+        answer = f"eegd, last sample to answer, {live['lanes']} lanes"
+        lines.append(
+            f"  {answer:<36}"
+            f"{live['answer_seconds'] * 1e3:>10,.3f} ms {source / live['answer_seconds']:>9,.0f}x"
+        )
+        lines += [
+            f"  {way + ', windows a second':<36}{rate:>10,.1f}"
+            for way, rate in encoder["throughput"].items()
+        ]
+    lines += ["", "channel_lstm, streaming: lanes, answer, one sample of all lanes, memory"]
+    for key, title in (("hops", "hop"), ("windows", "window")):
+        for value, row in figures[key].items():
+            lines.append(
+                f"  {title + ' ' + str(value):<16}{row['lanes']:>6} "
+                f"{row['answer_seconds'] * 1e3:>9.3f} ms {row['sample_seconds'] * 1e3:>9.3f} ms "
+                f"{row['lane_mebibytes']:>8.1f} MiB"
+            )
+    if "loopback" in figures:
+        lines += ["", "over LSL on this machine, milliseconds: p50 p95 p99"]
+        for row in figures["loopback"]:
+            for way in ("echo", "daemon"):
+                p = row[f"{way}_ms"]
+                lines.append(
+                    f"  {row['rate']:g} Hz, {row['lanes']} lanes, {way:<8}"
+                    f"{p['p50']:>8.2f}{p['p95']:>8.2f}{p['p99']:>8.2f}"
+                )
+            cores = row["daemon_cores"]
+            lines.append(
+                f"    {row['windows_answered']} of {row['windows_due']} windows answered, "
+                f"{'unknown' if cores is None else f'{cores:.2f}'} of a core"
+            )
+    return "\n".join(lines)
