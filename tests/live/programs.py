@@ -127,12 +127,12 @@ def open_outlet(
     return pylsl.StreamOutlet(info, max_buffered=3600)
 
 
-def open_inlet(name: str, seconds: float = START) -> pylsl.StreamInlet:
-    """A consumer, subscribed."""
+def open_inlet(name: str, seconds: float = START, buffer: int = 360) -> pylsl.StreamInlet:
+    """A consumer, subscribed; ``buffer`` seconds of samples wait to be pulled."""
     found = pylsl.resolve_byprop("name", name, timeout=seconds)
     assert len(found) == 1, f"{len(found)} streams {name!r}"
     # As apps do it: a consumer that recovers keeps what it has not pulled when the outlet closes.
-    inlet = pylsl.StreamInlet(found[0])
+    inlet = pylsl.StreamInlet(found[0], max_buflen=buffer)
     inlet.open_stream(timeout=10)
     return inlet
 
