@@ -10,6 +10,7 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,14 +41,19 @@ CONFIG = click.option(
 
 
 class _Group(click.Group):
-    """Turns an error for people into its one line and its exit code."""
+    """Turns an error for people into its one line and its exit code, a signal into 0."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Until a command knows better (`daemon.stop.Stop`), SIGTERM is a Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except EegdError as error:
             click.echo(f"eegd: {error}", err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("eegd: stopped", err=True)
+            ctx.exit(0)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,9 +87,9 @@ def run(config_path: Path, check: bool) -> None:
     from daemon.service import Service
     from daemon.stop import Stop
 
+    engine, plan = _engine(config, loaded, plan, loaded.contract.sample_rate)
+    contract = loaded.contract
     with Stop().signals() as stop:
-        engine = _engine(config, loaded, plan)
-        contract = loaded.contract
         outlet = Outlet(
             config.output.name,
             config.output.source_id,
@@ -132,7 +138,8 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
     )
     for assumption in pick.assumptions:
         log.warning("recording %s: %s", recording, assumption)
-    pipeline = _pipeline(config, loaded, _engine(config, loaded, plan))
+    engine, _ = _engine(config, loaded, plan, None)
+    pipeline = _pipeline(config, loaded, engine)
 
     from daemon.conditioning import Conditioning
     from daemon.rehearsal.scoring import write_predictions
@@ -239,7 +246,8 @@ def demo(seconds: float | None) -> None:
 def inspect(model: Path) -> None:
     """A model's layers, parameters and contract, which engine will run it, and why."""
     import_tensorflow()
-    from daemon.encoders import engines, loading
+    from daemon.config import WindowConfig
+    from daemon.encoders import architectures, engines, loading
 
     if model.is_dir():
         loaded = loading.load(model, None)
@@ -255,8 +263,8 @@ def inspect(model: Path) -> None:
     click.echo(f"parameters {network.count_params():,}")
     for layer in network.layers:
         click.echo(f"  {type(layer).__name__:<14} {layer.name:<24} {layer.count_params():>10,}")
-    window = int(network.inputs[0].shape[1] or 0)
-    plan = engines.plan(network, "auto", "auto", window=window, hop=160)
+    window = network.inputs[0].shape[1] or architectures.WINDOW
+    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
     click.echo(f"engine     {plan.kind}: {plan.why}")
     click.echo(f"device     {plan.device}: {plan.device_why}")
 
@@ -325,20 +333,23 @@ def _load(config: Config) -> tuple[LoadedModel, Plan]:
     return loaded, plan
 
 
-def _engine(config: Config, loaded: LoadedModel, plan: Plan) -> Engine:
+def _engine(
+    config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
+) -> tuple[Engine, Plan]:
     from daemon.encoders import engines
 
     log.info("device %s: %s", plan.device, plan.device_why)
-    log.info("engine %s: %s", plan.kind, plan.why)
-    if loaded.verdict:
-        log.info("model %s: %s", loaded.path, loaded.verdict)
-    return engines.build(
+    engine, plan = engines.build(
         plan,
         loaded.model,
         per_channel=loaded.per_channel,
         window=loaded.contract.window,
         hop=config.window.hop,
+        sample_rate=sample_rate,
     )
+    log.info("engine %s: %s", plan.kind, plan.why)
+    log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
+    return engine, plan
 
 
 def _pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:

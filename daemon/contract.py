@@ -33,8 +33,9 @@ _UNIT_NAMES: dict[str, Unit] = {
 }
 
 # The nominal rate is a declaration, so it is compared as one; the tolerance only forgives a
-# decimal fraction that a device rounded when it wrote its header.
-RATE_TOLERANCE = 1e-3
+# decimal fraction that a device rounded when it wrote its header. In Hz, since it is also what
+# the timeline can follow: less than a sample a second.
+RATE_TOLERANCE = 0.05
 
 
 def normal_label(label: str) -> str:
@@ -159,7 +160,7 @@ class Contract(Strict):
         assumptions: list[str] = []
         if stream.channel_format == "string":
             differences.append("its samples are strings, the model needs numbers")
-        if abs(stream.sample_rate - self.sample_rate) > RATE_TOLERANCE * self.sample_rate:
+        if abs(stream.sample_rate - self.sample_rate) > RATE_TOLERANCE:
             said = f"{stream.sample_rate:g} Hz" if stream.sample_rate else "irregular (0 Hz)"
             differences.append(f"its rate is {said}, the model needs {self.sample_rate:g} Hz")
         labels = self._labels(stream, channels, differences, assumptions)
@@ -274,7 +275,7 @@ def read_yaml(path: Path, what: str) -> object:
         raise UsageError(f"{what} {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{what} {path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets a bad date's ValueError through
         raise UsageError(f"{what} {path} is not YAML: {' '.join(str(error).split())}") from None
 
 

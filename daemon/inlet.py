@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pylsl
@@ -41,6 +41,7 @@ _NUMPY = {
 _RESOLVE = 1.0
 _POLL = 0.05
 _METADATA = 5.0
+_SLICE = 0.2
 _OFFSET_INTERVAL = 5.0
 
 
@@ -76,6 +77,12 @@ def _matching(infos: list[pylsl.StreamInfo], wanted: Wanted) -> list[pylsl.Strea
             for value in (getattr(wanted, key),)
         )
     ]
+
+
+def now() -> float:
+    """This host's LSL clock, in seconds: the clock of every stamp."""
+    clock: float = pylsl.local_clock()
+    return clock
 
 
 class _Anything:
@@ -155,6 +162,18 @@ def describe(info: pylsl.StreamInfo) -> StreamDescription:
     )
 
 
+class Lookout:
+    """Looks in the background for a stream that could take the place of a silent one."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._resolver = pylsl.ContinuousResolver()
+
+    def another(self, uid: str) -> bool:
+        """Whether a stream matches that is not the one with ``uid``."""
+        return any(info.uid() != uid for info in _matching(self._resolver.results(), self._wanted))
+
+
 class Inlet:
     """A subscription to one stream, open from construction to `close`.
 
@@ -162,11 +181,15 @@ class Inlet:
     ----------
     info : pylsl.StreamInfo
         As resolved.
+    stopped : function returning bool
+        True ends any waiting.
 
     Attributes
     ----------
     stream : StreamDescription
         As the stream itself says, with labels and units.
+    uid : str
+        Of this very outlet: another after the sender's restart.
 
     Raises
     ------
@@ -174,18 +197,18 @@ class Inlet:
         The stream went away before it could be asked.
     """
 
-    def __init__(self, info: pylsl.StreamInfo) -> None:
+    def __init__(self, info: pylsl.StreamInfo, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._stopped = stopped
         self._inlet = pylsl.StreamInlet(
             info, max_buflen=BUFFER, max_chunklen=1, recover=False, processing_flags=pylsl.proc_none
         )
-        try:
-            self.stream = describe(self._inlet.info(timeout=_METADATA))
-        except (LslTimeoutError, LostError):
-            raise StreamLostError(f"stream {describe(info)} went away") from None
+        self.uid = info.uid()
+        self.stream = describe(info)
+        self.stream = describe(self._patiently(self._inlet.info))
         self._offset = 0.0
         self._closed = threading.Event()
         self._synchronised = threading.Event()
-        self._clock = threading.Thread(target=self._follow_clock, name="clock offset", daemon=True)
+        self._clock: threading.Thread | None = None
 
     def open(self) -> None:
         """Subscribe, and learn the offset between the sender's clock and this host's.
@@ -194,13 +217,15 @@ class Inlet:
         ------
         StreamLostError
         """
-        try:
-            self._inlet.open_stream(timeout=_METADATA)
-        except (LslTimeoutError, LostError):
-            raise StreamLostError(f"stream {self.stream} went away") from None
+        self._patiently(self._inlet.open_stream)
+        self._clock = threading.Thread(target=self._follow_clock, name="clock offset", daemon=True)
         self._clock.start()
         # Samples queue meanwhile. The first estimate takes liblsl about 0.6 s.
-        if not self._synchronised.wait(_METADATA):
+        until = time.monotonic() + _METADATA
+        while not self._synchronised.wait(_SLICE) and time.monotonic() < until:
+            if self._stopped():
+                return
+        if not self._synchronised.is_set():
             log.warning(
                 "stream %s does not answer LSL's clock queries (UDP blocked by a firewall?); "
                 "its time stamps are used as if its clock were this host's",
@@ -213,7 +238,7 @@ class Inlet:
         Returns
         -------
         Chunk or None
-            Stamps on this host's ``local_clock``; None when no sample came.
+            With the offset to this host's ``local_clock``; None when no sample came.
 
         Raises
         ------
@@ -227,15 +252,27 @@ class Inlet:
             raise StreamLostError(f"stream {self.stream} was lost") from None
         if not len(stamps):
             return None
-        return Chunk(samples, np.asarray(stamps) + self._offset)
+        return Chunk(samples, np.asarray(stamps), self._offset)
 
     def close(self) -> None:
         """End the subscription."""
         self._closed.set()
         self._inlet.close_stream()
-        if self._clock.is_alive():
+        if self._clock is not None:
             # Destroying the inlet under a clock query would crash; a query that hangs keeps it.
             self._clock.join(timeout=0.5)
+
+    def _patiently(self, call: Callable[..., Any]) -> Any:
+        """``call(timeout=…)`` in slices, so that a stop is heard in between."""
+        until = time.monotonic() + _METADATA
+        while time.monotonic() < until and not self._stopped():
+            try:
+                return call(timeout=_SLICE)
+            except LslTimeoutError:
+                continue
+            except LostError:
+                break
+        raise StreamLostError(f"stream {self.stream} went away")
 
     def _follow_clock(self) -> None:
         while not self._closed.is_set():

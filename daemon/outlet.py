@@ -7,6 +7,7 @@ Every sample's LSL time stamp is the window's end: the time of its last EEG samp
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ import pylsl
 
 from daemon.errors import UsageError
 from daemon.records import Prediction
+
+log = logging.getLogger(__name__)
 
 # liblsl drops what it has not sent when an outlet is destroyed.
 _LINGER = 0.25
@@ -35,7 +38,7 @@ class Outlet:
         In the order of the probabilities.
     description : mapping of str to str
         Goes into each stream's ``desc``.
-    log : Path or None
+    log_file : Path or None
         A file that receives every marker as a line.
 
     Raises
@@ -50,11 +53,11 @@ class Outlet:
         source_id: str | None,
         classes: Sequence[str],
         description: Mapping[str, str],
-        log: Path | None,
+        log_file: Path | None,
     ) -> None:
         identity = source_id or f"eegd-{name}-{socket.gethostname()}"
         self._classes = tuple(classes)
-        self._log = _open_log(log) if log else None
+        self._log = _open_log(log_file) if log_file else None
 
         def outlet(suffix: str, kind: str, channels: int, fmt: int) -> pylsl.StreamOutlet:
             info = pylsl.StreamInfo(
@@ -92,7 +95,15 @@ class Outlet:
         )
         self._markers.push_sample([marker], end)
         if self._log:
-            self._log.write(marker + "\n")
+            try:
+                self._log.write(marker + "\n")
+            except OSError as error:
+                log.warning(
+                    "output.log: %s cannot be written (%s); predictions go on without it",
+                    self._log.name,
+                    error.strerror,
+                )
+                self._log = None
         return age
 
     def close(self) -> None:

@@ -100,6 +100,7 @@ class Pipeline:
         self._max_filled = max_filled
         self._sequence = 0
         self._since_restart = 0
+        self._offset = 0.0
         # Per step of the window: stamp, bridged (0/1), unusable (0/1).
         self._history = Ring(3, window, np.float64)
 
@@ -124,6 +125,7 @@ class Pipeline:
         windows alone and counts the others as skipped: a live consumer that has fallen behind is
         served by the present, not by the past.
         """
+        self._offset = chunk.offset
         return self._run(self._timeline.feed(chunk), newest_only)
 
     def flush(self) -> Iterator[Prediction]:
@@ -134,14 +136,15 @@ class Pipeline:
         """What can wait until a prediction is out; call it after the last one was published."""
         self._engine.catch_up()
 
-    def abstain(self, reason: str) -> Prediction:
+    def abstain(self, reason: str, now: float) -> Prediction:
         """An abstention that belongs to no window: it ends with the last sample received.
 
-        What comes after it is a new timeline.
+        ``now`` (seconds, on the samples' clock) stands in where there was none. What comes after
+        it is a new timeline.
         """
         stamps = self._history.window()[0]
         known = min(self._since_restart, self._window)
-        start, end = (stamps[-known], stamps[-1]) if known else (0.0, 0.0)
+        start, end = (stamps[-known], stamps[-1]) if known else (now, now)
         self.restart()
         return self._abstention(reason, float(start), float(end), 0.0)
 
@@ -191,7 +194,7 @@ class Pipeline:
         unusable = ~np.isfinite(block).all(axis=1)
         block[unusable] = 0.0
         steps = np.zeros((n, 3))
-        steps[:, 0] = segment.stamps[piece.start : piece.stop]
+        steps[:, 0] = segment.stamps[piece.start : piece.stop] + self._offset
         steps[:, 1] = segment.filled
         steps[:, 2] = unusable
         self._history.push(steps)
@@ -216,6 +219,8 @@ class Pipeline:
             reason = f"{int(unusable.sum())} samples of the window are not finite numbers"
         elif bridged > self._max_filled:
             reason = f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
+        elif end < start:
+            reason = "the stream's clock stepped back within the window"
         elif not np.isfinite(output).all():
             reason = "the model's output is not finite"
         if reason is not None:

@@ -64,11 +64,15 @@ class Chunk:
     samples : array, shape (n, channels of the stream), any numeric dtype
         In the stream's own channel order and units.
     stamps : float64 array, shape (n,)
-        Seconds, one for each sample.
+        Seconds, one for each sample, on the sender's clock.
+    offset : float
+        Seconds to add to get this host's clock. Apart from the stamps, since each new estimate of
+        it moves them, and no sample is lost or gained by that.
     """
 
     samples: Samples
     stamps: Float64
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

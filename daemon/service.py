@@ -9,13 +9,15 @@ import logging
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from daemon.conditioning import Conditioning
 from daemon.contract import Pick
 from daemon.errors import ContractError
-from daemon.inlet import Inlet, StreamLostError, Wanted, resolve
+from daemon.inlet import Inlet, Lookout, StreamLostError, Wanted, now, resolve
 from daemon.outlet import Outlet
 from daemon.pipeline import Pipeline
-from daemon.records import Chunk, Prediction, StreamDescription
+from daemon.records import Chunk, StreamDescription
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,16 @@ _UNDER_WAY = 0.05  # seconds that a sample may be on its way to us when the stop
 _DRAIN = 1.0  # seconds that the samples received before a stop may take to be answered
 _BLOCK = 512  # samples fed between two looks at the stop flag
 _RETRY = 2.0
+
+_NOTHING = Chunk(np.empty((0, 0)), np.empty(0))
+
+
+def _joined(first: Chunk, second: Chunk) -> Chunk:
+    return Chunk(
+        np.concatenate([first.samples, second.samples]),
+        np.concatenate([first.stamps, second.stamps]),
+        second.offset,
+    )
 
 
 class Service:
@@ -68,8 +80,10 @@ class Service:
         self._stall_after = stall_after
         self._stop = stop
         self._inlet: Inlet | None = None
-        self._stalled = False
+        self._lookout: Lookout | None = None
         self._heard = 0.0
+        self._backlog = _NOTHING
+        self._lost = ""
         self._refusal = ""
         self._told_gaps = 0
         self._told_skipped = 0
@@ -102,14 +116,20 @@ class Service:
         info = resolve(self._wanted, timeout=timeout, stopped=self._stop)
         if info is None:
             return
-        inlet = Inlet(info)
-        pick = self._pick(inlet.stream)
-        for assumption in pick.assumptions:
-            log.warning("stream %s: %s", inlet.stream, assumption)
-        inlet.open()
+        inlet = Inlet(info, self._stop)
+        try:
+            pick = self._pick(inlet.stream)
+            for assumption in pick.assumptions:
+                log.warning("stream %s: %s", inlet.stream, assumption)
+            inlet.open()
+        except (ContractError, StreamLostError):
+            inlet.close()
+            raise
         self._pipeline.connect(Conditioning(pick.indices, pick.scales))
         self._inlet = inlet
-        self._stalled = False
+        self._backlog = _NOTHING
+        self._lost = ""
+        self._lookout = None
         self._heard = time.monotonic()
         log.info(
             "connected to stream %s: %g Hz, %d of its %d channels",
@@ -123,33 +143,43 @@ class Service:
         if self._inlet is None:
             self._reconnect()
             return
-        try:
-            chunk = self._inlet.pull(_PULL)
-        except StreamLostError as error:
-            self._lose(str(error))
-            return
-        if chunk is None:
-            silent = time.monotonic() - self._heard
-            if silent > self._stall_after and not self._stalled:
-                self._stalled = True
-                self._abstain(f"no sample for {self._stall_after:g} s")
-            return
-        self._heard = time.monotonic()
-        self._stalled = False
-        self._feed(chunk)
+        self._pull(self._inlet, 0.0 if len(self._backlog.stamps) else _PULL)
+        if len(self._backlog.stamps):
+            self._feed()
+        elif self._lost:
+            self._lose(self._lost)
+        elif self._lookout is not None:
+            if self._lookout.another(self._inlet.uid):
+                self._lose(f"stream {self._inlet.stream} stays silent and another one matches")
+        elif time.monotonic() - self._heard > self._stall_after:
+            self._lookout = Lookout(self._wanted)
+            self._abstain(f"no sample for {self._stall_after:g} s")
 
-    def _feed(self, chunk: Chunk) -> None:
-        deadline = None
-        size = _BLOCK if self._answer_all else len(chunk.stamps)
-        for start in range(0, len(chunk.stamps), size):
-            if self._stop():
-                deadline = deadline or time.monotonic() + _DRAIN
-                if time.monotonic() > deadline:
-                    return
-            part = Chunk(chunk.samples[start : start + size], chunk.stamps[start : start + size])
-            for prediction in self._pipeline.feed(part, newest_only=not self._answer_all):
-                self._publish(prediction)
-            self._pipeline.catch_up()
+    def _pull(self, inlet: Inlet, timeout: float) -> None:
+        """Everything there is into the backlog: what liblsl still holds dies with the stream."""
+        if self._lost:
+            return
+        try:
+            chunk = inlet.pull(timeout)
+        except StreamLostError as error:
+            self._lost = str(error)
+            return
+        if chunk is not None:
+            self._heard = time.monotonic()
+            self._stalled = False
+            self._backlog = (
+                chunk if not len(self._backlog.stamps) else _joined(self._backlog, chunk)
+            )
+
+    def _feed(self) -> None:
+        """Feed the backlog: all of it if only the newest window counts, else a block of it."""
+        backlog = self._backlog
+        n = _BLOCK if self._answer_all else len(backlog.stamps)
+        self._backlog = Chunk(backlog.samples[n:], backlog.stamps[n:], backlog.offset)
+        block = Chunk(backlog.samples[:n], backlog.stamps[:n], backlog.offset)
+        for prediction in self._pipeline.feed(block, newest_only=not self._answer_all):
+            self._outlet.push(prediction)
+        self._pipeline.catch_up()
         self._tell()
 
     def _tell(self) -> None:
@@ -164,19 +194,21 @@ class Service:
             )
             self._told_skipped = skipped
 
-    def _publish(self, prediction: Prediction) -> None:
-        self._outlet.push(prediction)
-
     def _abstain(self, reason: str) -> None:
         log.warning("abstaining: %s", reason)
-        self._publish(self._pipeline.abstain(reason))
+        self._flush()
+        self._outlet.push(self._pipeline.abstain(reason, now()))
+
+    def _flush(self) -> None:
+        for prediction in self._pipeline.flush():
+            self._outlet.push(prediction)
 
     def _lose(self, reason: str) -> None:
         assert self._inlet is not None
         self._inlet.close()
         self._inlet = None
-        if self._stalled:
-            log.warning("%s", reason)
+        if self._lookout is not None:
+            log.warning("%s", reason)  # the abstention is out since the stall
         else:
             self._abstain(reason)
 
@@ -187,7 +219,7 @@ class Service:
         except (ContractError, StreamLostError) as error:
             if str(error) != self._refusal:
                 self._refusal = str(error)
-                log.warning("not connecting, waiting for the right stream: %s", error)
+                self._abstain(f"waiting for the right stream: {error}")
             self._pause(_RETRY)
 
     def _pause(self, seconds: float) -> None:
@@ -196,15 +228,14 @@ class Service:
             time.sleep(_PULL)
 
     def _drain(self, inlet: Inlet) -> None:
-        """Answer what was under way when the stop came."""
+        """Answer what had been received, or was under way, when the stop came."""
         until = time.monotonic() + _UNDER_WAY
-        try:
-            while (left := until - time.monotonic()) > 0:
-                chunk = inlet.pull(left)
-                if chunk is not None:
-                    self._feed(chunk)
-        except StreamLostError:
-            pass  # nothing more will come; what came was answered
+        while (left := until - time.monotonic()) > 0 and not self._lost:
+            self._pull(inlet, left)
+        until = time.monotonic() + _DRAIN
+        while len(self._backlog.stamps) and time.monotonic() < until:
+            self._feed()
+        self._flush()
 
     def _shutdown(self) -> None:
         if self._inlet is not None:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from daemon.records import Chunk, Float64, Samples
 
-HOLD = 0.25
+HOLD = 0.5
 LATE = 0.75  # periods; below one, so that a single lost sample shows
 
 
@@ -81,6 +81,8 @@ class Timeline:
 
     def feed(self, chunk: Chunk) -> Iterator[Segment]:
         """The segments that ``chunk`` completes, in order."""
+        if not np.isfinite(chunk.stamps).all():
+            chunk = Chunk(chunk.samples, self._finite(chunk.stamps))
         yield from self._place(chunk, final=False)
 
     def flush(self) -> Iterator[Segment]:
@@ -121,11 +123,21 @@ class Timeline:
                 self._held = chunk
                 return
             self.gaps += 1
-            missing = round(float(late[: self._hold].max()) / self._period)
+            # Nearly the largest, as the count's place follows the largest; but not one stray stamp.
+            missing = max(round(float(np.quantile(late[: self._hold], 0.9)) / self._period), 1)
             if missing <= self._fill_up_to:
                 yield self._bridge(missing)
             else:
                 self.restart()
+
+    def _finite(self, stamps: Float64) -> Float64:
+        """A stamp that is no number becomes its predecessor's; counting places its sample."""
+        known = self._held or self._last
+        before = known.stamps[-1] if known else 0.0
+        stamps = stamps.copy()
+        for n in np.flatnonzero(~np.isfinite(stamps)):
+            stamps[n] = stamps[n - 1] if n else before
+        return stamps
 
     def _lateness(self, stamps: Float64) -> Float64:
         """Seconds by which each of the next samples' stamps lies beyond its counted place."""

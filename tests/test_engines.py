@@ -10,6 +10,7 @@ from daemon.encoders import engines
 from daemon.encoders.architectures import channel_lstm, common_lstm
 from daemon.encoders.fuse import fuse
 from daemon.encoders.stack import Stack
+from daemon.encoders.window import WindowEngine
 from daemon.errors import EegdError, UsageError
 from daemon.reorder import split_channels
 
@@ -51,7 +52,10 @@ def test_an_engine_answers_with_the_models_own_output(name: str, kind: engines.K
     assert (plan.stack is not None) == is_stack
     assert plan.kind == ("streaming" if is_stack and kind == "auto" else "window")
     assert ("no LSTM stack: it begins with Conv1D" in plan.why) != is_stack
-    engine = engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
+    engine, built_plan = engines.build(
+        plan, model, per_channel=per_channel, window=WINDOW, hop=HOP, sample_rate=1.0
+    )
+    assert built_plan == plan
     samples = np.random.default_rng(0).normal(size=(WINDOW + HOP, CHANNELS)).astype(np.float32)
     both = np.stack([samples[:WINDOW], samples[HOP:]])
     expected = model(split_channels(both) if per_channel else both).numpy()
@@ -74,7 +78,7 @@ def test_outputs_that_are_no_probabilities_are_refused(activation: str) -> None:
 def built(model: keras.Model, kind: engines.Kind = "auto") -> engines.Engine:
     plan = engines.plan(model, kind, "cpu", window=WINDOW, hop=HOP)
     per_channel = len(model.inputs) > 1
-    return engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
+    return engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)[0]
 
 
 @pytest.mark.parametrize("kind", ["auto", "window"])
@@ -127,3 +131,17 @@ def test_a_gpu_that_is_not_there_is_said_and_not_replaced(monkeypatch: pytest.Mo
     with pytest.raises(UsageError, match=r"engine\.device is gpu, but"):
         engines.choose_device("gpu")
     assert engines.choose_device("cpu")[1] == "engine.device is cpu"
+
+
+def test_streaming_that_cannot_keep_up_gives_way_to_the_window_and_says_so() -> None:
+    model = common_lstm(WINDOW, CHANNELS, units=(5,))
+    plan = engines.plan(model, "auto", "cpu", window=WINDOW, hop=HOP)
+    engine, taken = engines.build(
+        plan, model, per_channel=False, window=WINDOW, hop=HOP, sample_rate=1e9
+    )
+    assert taken.kind == "window"
+    assert isinstance(engine, WindowEngine)
+    assert "a window.hop of about" in taken.why
+    # A recording waits.
+    _, taken = engines.build(plan, model, per_channel=False, window=WINDOW, hop=HOP)
+    assert taken.kind == "streaming"

@@ -72,7 +72,7 @@ def answers(model: keras.Model, kind: engines.Kind, eeg: Float32, count: int) ->
     """What the engine answers on the first ``count`` windows, fed as from a recording."""
     plan = engines.plan(model, kind, "auto", window=WINDOW, hop=HOP)
     per_channel = len(model.inputs) > 1
-    engine = engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
+    engine, _ = engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
     found = []
     for start in range(0, WINDOW + (count - 1) * HOP, HOP):
         answer = engine.feed(eeg[start : start + HOP], start + HOP >= WINDOW)
@@ -142,6 +142,21 @@ def test_random_weights_and_the_float64_reference(encoder: str, scale: float, ee
         assert found["streaming"] <= 1e-5
     else:
         assert found["streaming to float64"] <= 4 * found["keras to float64"]
+
+
+@pytest.mark.slow
+def test_a_model_that_remembers_for_thousands_of_steps(eeg: Float32) -> None:
+    """Input gates almost shut, forget gates almost open: each step's rounding is kept."""
+    model = scaled(common_lstm, 1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.LSTM):
+            kernel, recurrent, bias = layer.get_weights()
+            i, f, rest = np.split(bias, [layer.units, 2 * layer.units])
+            bias = np.concatenate([i - 11, f + 9, rest])
+            layer.set_weights([kernel, recurrent, bias])
+    found = compare(model, eeg / 25, "common, long memory", exact=60)
+    assert found["streaming to float64"] <= 1e-5
+    assert found["window"] <= 1e-5
 
 
 @pytest.mark.slow

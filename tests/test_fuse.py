@@ -143,6 +143,12 @@ NOT_FUSABLE: dict[str, tuple[Callable[[], keras.Model], str]] = {
         lambda: sequential(L.LSTM(3, dtype="mixed_float16"), L.Dense(3)),
         "float32",
     ),
+    "half precision input": (
+        lambda: keras.Sequential(
+            [keras.Input((WINDOW, CHANNELS), dtype="float16"), L.LSTM(3), L.Dense(3)]
+        ),
+        "float32",
+    ),
     "activation of its own": (
         lambda: sequential(L.LSTM(3, activation=keras.ops.cos), L.Dense(3)),
         "LSTM",

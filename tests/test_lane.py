@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from daemon.encoders import fuse
 from daemon.encoders.architectures import common_lstm
@@ -16,6 +17,15 @@ def test_activations_are_keras_own(name: str) -> None:
     answer = FUNCTIONS[name](x)
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, expected, rtol=1e-6, atol=1.2e-7)
+
+
+def test_an_almost_shut_gate_keeps_its_digits() -> None:
+    """Relative to itself: what it lets through is added up over thousands of steps."""
+    x = np.linspace(-30, -5, 101).astype(np.float32)
+    exact = 1 / (1 + np.exp(-x.astype(np.float64)))
+    np.testing.assert_allclose(FUNCTIONS["sigmoid"](x), exact, rtol=1e-6)
+    fused = keras.ops.convert_to_numpy(tf.function(tf.sigmoid, jit_compile=True)(x))
+    np.testing.assert_allclose(fused, exact, rtol=1e-5)
 
 
 def test_every_activation_that_is_fused_is_known_here() -> None:

@@ -157,11 +157,13 @@ def test_newest_only_answers_one_window_and_counts_the_rest() -> None:
 def test_an_abstention_between_windows_starts_a_new_timeline() -> None:
     pipeline, _ = build(hop=10)
     list(pipeline.feed(chunk(np.arange(77))))
-    said = pipeline.abstain("no sample for 1 s")
+    said = pipeline.abstain("no sample for 1 s", now=99.0)
     assert (said.status, said.reason, said.sequence) == ("abstain", "no sample for 1 s", 3)
     assert said.window_end == 3 + 76 / RATE
     assert said.window_start == 3 + 27 / RATE
     assert not pipeline.window_full
+    again = pipeline.abstain("still none", now=99.0)
+    assert (again.window_start, again.window_end) == (99.0, 99.0)
     (first, *_) = pipeline.feed(chunk(np.arange(1000, 1060)))
     assert round((first.window_end - 3) * RATE) == 1049
 

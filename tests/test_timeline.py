@@ -161,3 +161,23 @@ def test_any_chunking_gives_the_same(
     singly, _ = run(n, stamps, list(range(1, n.size)))
     assert flat(whole) == flat(cut) == flat(singly)
     np.testing.assert_array_equal(received(whole), n)
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, 300, 301])
+def test_a_stamp_that_is_no_number_loses_nothing(strange: float, at: int) -> None:
+    n = np.arange(1600)
+    stamps = 7 + n / RATE
+    stamps[at] = strange
+    segments, timeline = run(n, stamps, cuts=[at, at + 1])
+    assert sorted(received(segments)) == n.tolist()
+    assert np.isfinite([stamp for _, stamp, *_ in flat(segments)]).all()
+    assert timeline.gaps == (at == 0)  # nothing is known before the first
+
+
+def test_one_stray_stamp_after_a_gap_does_not_lengthen_it() -> None:
+    n = np.delete(np.arange(1600), [500])
+    stamps = n / RATE
+    stamps[510] += 0.03
+    segments, _ = run(n, stamps)
+    assert sum(len(s.stamps) for s in segments if s.filled) == 1

@@ -6,7 +6,9 @@ random samples that its outputs are probabilities, and the user's own model's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import keras
@@ -30,6 +32,8 @@ Device = Literal["auto", "gpu", "cpu"]
 MAX_LANE_BYTES = 4 << 30
 # Rounding of float32 sums in another order, over the short stretch, for outputs below 1.
 AGREEMENT = 1e-5
+# Share of the time between two samples that streaming may take: the rest is for bursts.
+MAX_LOAD = 0.7
 _STRETCH, _STRETCH_HOP = 16, 6
 
 
@@ -121,6 +125,8 @@ def choose_device(device: Device) -> tuple[str, str]:
         return "/CPU:0", "engine.device is cpu"
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
+        # TensorFloat-32 keeps 10 of a float32's 23 binary digits; exact means all of them.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         details = tf.config.experimental.get_device_details(gpus[0])
         return "/GPU:0", f"TensorFlow sees {details.get('device_name', gpus[0].name)}"
     if tf.test.is_built_with_cuda():
@@ -132,8 +138,22 @@ def choose_device(device: Device) -> tuple[str, str]:
     return "/CPU:0", why
 
 
-def build(plan: Plan, model: keras.Model, *, per_channel: bool, window: int, hop: int) -> Engine:
-    """The engine of ``plan``, warmed up.
+def build(
+    plan: Plan,
+    model: keras.Model,
+    *,
+    per_channel: bool,
+    window: int,
+    hop: int,
+    sample_rate: float | None = None,
+) -> tuple[Engine, Plan]:
+    """The engine of ``plan``, warmed up, and the plan that it came to.
+
+    Parameters
+    ----------
+    sample_rate : float or None
+        Hz, of a live stream: a streaming engine that could not keep up with it gives way to the
+        window engine, which skips windows instead. None, for a recording, lets it take its time.
 
     Raises
     ------
@@ -143,16 +163,37 @@ def build(plan: Plan, model: keras.Model, *, per_channel: bool, window: int, hop
         The engine does not answer what the model answers.
     """
     engine = _engine(plan, model, per_channel, window, hop)
-    noise = np.random.default_rng(0).normal(scale=10.0, size=(window, _channels(model)))
-    if plan.kind == "streaming":
-        # Weights do not depend on a window's length: a block compiles all, a stretch shows all.
-        engine.feed(noise[:BLOCK].astype(np.float32), False)
-    else:
-        _require_probabilities(_answer(engine, noise.astype(np.float32)))
     if plan.stack is not None:
         _require_probabilities(_require_agreement(plan, model, per_channel))
+    if plan.kind == "streaming":
+        seconds = _warm_up(engine, min(BLOCK, window), _channels(model))
+        if sample_rate is not None and seconds * sample_rate > MAX_LOAD:
+            least = math.ceil(hop * seconds * sample_rate / MAX_LOAD)
+            why = (
+                f"{plan.why}, but a sample takes {seconds * 1e3:.2g} ms of the "
+                f"{1e3 / sample_rate:.2g} ms until the next; run fused instead, skipping windows "
+                f"where it must (a window.hop of about {least} could be streamed)"
+            )
+            plan = replace(plan, kind="window", why=why)
+            engine = _engine(plan, model, per_channel, window, hop)
+    if plan.kind == "window":
+        noise = np.random.default_rng(0).normal(scale=10.0, size=(window, _channels(model)))
+        _require_probabilities(_answer(engine, noise.astype(np.float32)))
     engine.restart()
-    return engine
+    return engine, plan
+
+
+def _warm_up(engine: Engine, size: int, channels: int) -> float:
+    """Compile all that streaming needs; seconds that a sample of all lanes then takes."""
+    block = np.zeros((size, channels), np.float32)
+    seconds = 0.0
+    for _ in range(2):
+        engine.restart()
+        start = time.perf_counter()
+        engine.feed(block, False)
+        engine.catch_up()
+        seconds = time.perf_counter() - start
+    return seconds / size
 
 
 def _engine(plan: Plan, model: keras.Model, per_channel: bool, window: int, hop: int) -> Engine:
@@ -201,8 +242,8 @@ def _require_agreement(plan: Plan, model: keras.Model, per_channel: bool) -> Flo
     if not difference <= AGREEMENT:
         raise EegdError(
             f"the {plan.kind} engine differs from the model itself by {difference:.2g} on random "
-            f"samples, more than {AGREEMENT:g}; not starting. Run it with engine.kind window, and "
-            "please report the layers that `eegd inspect` shows"
+            f"samples, more than {AGREEMENT:g}; not starting. Please report the layers that "
+            "`eegd inspect` shows"
         )
     return answers[-1]
 

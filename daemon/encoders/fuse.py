@@ -68,7 +68,8 @@ class _Walk:
         self._inputs = list(model.inputs)
         self._output = model.outputs[0]
         self._at = model.inputs[0]
-        if any(layer.compute_dtype != "float32" for layer in model.layers):
+        dtypes = {layer.compute_dtype for layer in model.layers}
+        if dtypes | {tensor.dtype for tensor in model.inputs} != {"float32"}:
             raise NotFusableError("it does not compute in float32 throughout")
 
     def channel_lstms(self) -> Lstm:

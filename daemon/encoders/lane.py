@@ -10,17 +10,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from daemon.encoders.stack import Lstm, Merged, Stack
+from daemon.encoders.stack import Lstm, Stack, gates_first
 from daemon.records import Float32
 
 Function = Callable[[Float32], Float32]
 
-_HALF = np.float32(0.5)
+_ONE = np.float32(1)
+_LARGEST = np.float32(87)
 
 
 def _sigmoid(x: Float32) -> Float32:
-    # By tanh, which cannot overflow.
-    sigmoid: Float32 = _HALF * np.tanh(_HALF * x) + _HALF
+    # Not by tanh: a gate that is almost shut would lose its digits, and an LSTM that remembers
+    # for thousands of steps adds them up. Beyond 87 the exponential overflows.
+    sigmoid: Float32 = _ONE / (_ONE + np.exp(np.minimum(-x, _LARGEST)))
     return sigmoid
 
 
@@ -110,13 +112,11 @@ class Lane:
 
 class _Layer:
     def __init__(self, lstm: Lstm) -> None:
-        merged = Merged.of(lstm)
         self.units = lstm.units
         self.h = self.c = np.zeros(lstm.units, np.float32)
-        self._kernel = merged.kernel
-        self._recurrent = merged.recurrent
-        self._bias = merged.bias
-        self._by_tanh = merged.by_tanh
+        self._kernel = gates_first(lstm.kernel)
+        self._recurrent = gates_first(lstm.recurrent)
+        self._bias = gates_first(lstm.bias)
         self._function = FUNCTIONS[lstm.activation]
         self._recurrent_function = FUNCTIONS[lstm.recurrent_activation]
 
@@ -125,14 +125,8 @@ class _Layer:
         gates += self.h @ self._recurrent
         gates += self._bias
         units = self.units
-        opened, candidate = gates[: 3 * units], gates[3 * units :]
-        if self._by_tanh:
-            np.tanh(gates, out=gates)
-            opened *= _HALF
-            opened += _HALF
-        else:
-            opened = self._recurrent_function(opened)
-            candidate = self._function(candidate)
+        opened = self._recurrent_function(gates[: 3 * units])
+        candidate = self._function(gates[3 * units :])
         self.c = opened[units : 2 * units] * self.c + opened[:units] * candidate
         self.h = opened[2 * units :] * self._function(self.c)
         return self.h

@@ -62,34 +62,10 @@ class Stack:
         return sum(2 * (lstm.kernel.size + lstm.recurrent.size) for lstm in self.lstms)
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """An LSTM layer's weights as one matrix, its gates in the order i, f, o, candidate.
-
-    Attributes
-    ----------
-    kernel, recurrent : float32 arrays, shapes (inputs, 4·units) and (units, 4·units)
-    bias : float32 array, shape (4·units,)
-    by_tanh : bool
-        The rows of the gates i, f and o are halved, so that one tanh over all four columns does:
-        sigmoid(x) = (tanh(x / 2) + 1) / 2. Halving is exact in floating point.
-    """
-
-    kernel: Float32
-    recurrent: Float32
-    bias: Float32
-    by_tanh: bool
-
-    @classmethod
-    def of(cls, lstm: Lstm) -> Merged:
-        by_tanh = (lstm.activation, lstm.recurrent_activation) == ("tanh", "sigmoid")
-        scale = np.float32(0.5 if by_tanh else 1)
-
-        def merged(weights: Float32) -> Float32:
-            i, f, candidate, o = np.split(weights, GATES, axis=-1)
-            return np.concatenate([i * scale, f * scale, o * scale, candidate], axis=-1)
-
-        return cls(merged(lstm.kernel), merged(lstm.recurrent), merged(lstm.bias), by_tanh)
+def gates_first(weights: Float32) -> Float32:
+    """Columns i, f, candidate, o → i, f, o, candidate, so that one call opens all three gates."""
+    i, f, candidate, o = np.split(weights, GATES, axis=-1)
+    return np.concatenate([i, f, o, candidate], axis=-1)
 
 
 State = tuple[tf.Tensor, ...]  # h and c of each layer, (batch, units), in turn
@@ -100,7 +76,10 @@ class Recurrence:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._merged = [Merged.of(lstm) for lstm in stack.lstms]
+        self._weights = [
+            (gates_first(lstm.kernel), gates_first(lstm.recurrent), gates_first(lstm.bias))
+            for lstm in stack.lstms
+        ]
 
     def zero_state(self, batch: int) -> State:
         return tuple(
@@ -109,22 +88,18 @@ class Recurrence:
 
     def project(self, layer: int, below: tf.Tensor) -> tf.Tensor:
         """A layer's input term, for any number of steps at once: (…, inputs) → (…, 4·units)."""
-        merged = self._merged[layer]
-        return tf.tensordot(below, merged.kernel, 1) + merged.bias
+        kernel, _, bias = self._weights[layer]
+        return tf.tensordot(below, kernel, 1) + bias
 
     def cell(
         self, layer: int, projected: tf.Tensor, h: tf.Tensor, c: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One step of one layer: h and c, (batch, units) each, after `project`'s row for it."""
-        lstm, merged = self._stack.lstms[layer], self._merged[layer]
+        lstm = self._stack.lstms[layer]
         activation = keras.activations.get(lstm.activation)
-        gates = projected + tf.matmul(h, merged.recurrent)
-        if merged.by_tanh:
-            gates = tf.tanh(gates)
-            opened, candidate = 0.5 * gates[:, : 3 * lstm.units] + 0.5, gates[:, 3 * lstm.units :]
-        else:
-            opened = keras.activations.get(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
-            candidate = activation(gates[:, 3 * lstm.units :])
+        gates = projected + tf.matmul(h, self._weights[layer][1])
+        opened = keras.activations.get(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
+        candidate = activation(gates[:, 3 * lstm.units :])
         i, f, o = tf.split(opened, 3, axis=-1)
         c = f * c + i * candidate
         return o * activation(c), c
@@ -135,7 +110,7 @@ class Recurrence:
         ``projected`` (batch or 1, 4·units of the first layer) is its `project`'s row for the step.
         """
         after: list[tf.Tensor] = []
-        for layer in range(len(self._merged)):
+        for layer in range(len(self._weights)):
             if layer:
                 projected = self.project(layer, after[-2])
             after += self.cell(layer, projected, state[2 * layer], state[2 * layer + 1])
