@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test exactness check format demo-model
+.PHONY: demo test exactness soak check format demo-model
 
 demo: .venv/core
 	$(BIN)/eegd demo
 
 test: .venv/test
 	$(BIN)/python -m pytest
+
+# Ten minutes at eight times real time: memory must stay flat.
+soak: .venv/test
+	$(BIN)/python -m pytest -m slow -s tests/live/test_soak.py
 
 # Every engine against Keras and float64 at full length; needs the recordings.
 exactness: .venv/test

@@ -1,0 +1,49 @@
+"""The same engines on a GPU, where TensorFlow sees one."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from daemon.encoders import engines
+from daemon.encoders.architectures import channel_lstm, common_lstm
+from daemon.encoders.streaming import StreamingEngine
+from daemon.reorder import split_channels
+
+WINDOW, HOP, CHANNELS = 300, 70, 8
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(
+        not tf.config.list_physical_devices("GPU"), reason="TensorFlow sees no GPU here"
+    ),
+]
+
+
+@pytest.mark.parametrize("build", [channel_lstm, common_lstm])
+@pytest.mark.parametrize("kind", ["streaming", "window"])
+def test_a_gpu_answers_what_keras_answers(build: object, kind: engines.Kind) -> None:
+    model = build(WINDOW, CHANNELS)  # type: ignore[operator]
+    per_channel = len(model.inputs) > 1
+    plan = engines.plan(model, kind, "gpu", window=WINDOW, hop=HOP)
+    assert plan.device == "/GPU:0"
+    engine, _ = engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
+    size = (WINDOW + 4 * HOP, CHANNELS)
+    eeg = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    windows = np.stack([eeg[start : start + WINDOW] for start in range(0, 4 * HOP + 1, HOP)])
+    expected = model(split_channels(windows) if per_channel else windows).numpy()
+    answers = []
+    for n in range(len(eeg)):
+        answer = engine.feed(eeg[n : n + 1], n + 1 >= WINDOW and (n + 1 - WINDOW) % HOP == 0)
+        engine.catch_up()
+        if answer is not None:
+            answers.append(answer)
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+def test_the_lanes_states_stay_on_the_device() -> None:
+    model = channel_lstm(WINDOW, CHANNELS)
+    plan = engines.plan(model, "streaming", "gpu", window=WINDOW, hop=HOP)
+    engine, _ = engines.build(plan, model, per_channel=True, window=WINDOW, hop=HOP)
+    assert isinstance(engine, StreamingEngine)
+    engine.feed(np.zeros((HOP, CHANNELS), np.float32), False)
+    assert all("GPU" in part.device for state in engine._parts for part in state)
