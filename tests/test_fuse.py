@@ -91,8 +91,8 @@ def test_the_stack_gives_what_keras_gives(name: str) -> None:
     model = randomised(FUSABLE[name]())
     stack = fuse(model)
     assert stack.channels == CHANNELS
-    expected = as_built(model, per_channel=len(model.inputs) > 1)
-    run = fused(stack, WINDOW)
+    expected = as_built(model, "/CPU:0", per_channel=len(model.inputs) > 1)
+    run = fused(stack, WINDOW, "/CPU:0")
     for seed in range(3):
         window = np.random.default_rng(seed).normal(size=(CHANNELS, WINDOW)).astype(np.float32)
         np.testing.assert_allclose(run(window), expected(window), atol=1e-6)

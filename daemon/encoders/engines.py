@@ -200,8 +200,11 @@ def _engine(plan: Plan, model: keras.Model, per_channel: bool, window: int, hop:
     if plan.kind == "streaming":
         assert plan.stack is not None
         return StreamingEngine(plan.stack, window, hop, plan.device)
-    run = fused(plan.stack, window) if plan.stack else as_built(model, per_channel=per_channel)
-    return WindowEngine(run, _channels(model), window, plan.device)
+    if plan.stack is not None:
+        run = fused(plan.stack, window, plan.device)
+    else:
+        run = as_built(model, plan.device, per_channel=per_channel)
+    return WindowEngine(run, _channels(model), window)
 
 
 def _require_probabilities(output: Float32) -> None:

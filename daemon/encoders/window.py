@@ -1,12 +1,14 @@
 """The window engine: the whole window is run again each time one ends.
 
-It serves every Keras model. An LSTM stack runs fused, all layers in one compiled loop over time;
-any other model runs as Keras built it, traced once.
+It serves every Keras model. An LSTM stack runs fused, each layer a compiled loop over time; any
+other model runs as Keras built it, traced once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +19,8 @@ from daemon.records import Float32
 from daemon.reorder import model_inputs
 from daemon.ring import Ring
 
+CHUNK = 1024  # steps of one compiled call
+
 Run = Callable[[Float32], Float32]
 """One window, channel-major (channels, steps), to the model's output, (outputs,)."""
 
@@ -24,9 +28,8 @@ Run = Callable[[Float32], Float32]
 class WindowEngine:
     """Keeps the last window and runs ``run`` on it; see `daemon.pipeline.Engine`."""
 
-    def __init__(self, run: Run, channels: int, window: int, device: str) -> None:
+    def __init__(self, run: Run, channels: int, window: int) -> None:
         self._run = run
-        self._device = device
         self._shape = (channels, window)
         self.restart()
 
@@ -35,63 +38,79 @@ class WindowEngine:
 
     def feed(self, block: Float32, answer: bool) -> Float32 | None:
         self._ring.push(block)
-        if not answer:
-            return None
-        with tf.device(self._device):
-            return self._run(self._ring.window())
+        return self._run(self._ring.window()) if answer else None
 
     def catch_up(self) -> None:
         """Nothing is ever put off."""
 
 
-def fused(stack: Stack, window: int) -> Run:
-    """Run an LSTM stack over whole windows, layer by layer.
+def fused(stack: Stack, window: int, device: str) -> Run:
+    """Run an LSTM stack over whole windows, layer by layer and chunk by chunk.
 
-    What a layer takes from the one below is projected for all steps in one matrix product, so that
-    a step reads only the recurrent weights.
+    What a layer takes from the one below is projected for a whole chunk in one matrix product, so
+    that a step reads only the recurrent weights. While a layer works on a chunk, the one above
+    works on the chunk before it, so that two cores are busy with one window.
     """
     recurrence = Recurrence(stack)
+    layers = [_layer(recurrence, n) for n in range(len(stack.lstms))]
+    head = tf.function(recurrence.head, jit_compile=True, autograph=False)
+    threads = ThreadPoolExecutor(2 * len(layers), "layers")
+    zero = [
+        _known((None, *recurrence.zero_state(1)[2 * n : 2 * n + 2])) for n in range(len(layers))
+    ]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec((1, window, stack.channels), tf.float32)],
-        jit_compile=True,
-        autograph=False,
-    )
-    def classify(samples: tf.Tensor) -> tf.Tensor:
-        sequence = tf.transpose(samples, (1, 0, 2))
-        state = recurrence.zero_state(1)
-        for layer, lstm in enumerate(stack.lstms):
-            projected = recurrence.project(layer, sequence)
-            outputs = tf.TensorArray(tf.float32, window, element_shape=(1, lstm.units))
-
-            def step(
-                t: tf.Tensor,
-                h: tf.Tensor,
-                c: tf.Tensor,
-                outputs: tf.TensorArray,
-                layer: int = layer,
-                projected: tf.Tensor = projected,
-            ) -> tuple[tf.Tensor, ...]:
-                h, c = recurrence.cell(layer, projected[t], h, c)
-                return t + 1, h, c, outputs.write(t, h)
-
-            _, last, _, outputs = tf.while_loop(
-                lambda t, *_: t < window,
-                step,
-                (0, state[2 * layer], state[2 * layer + 1], outputs),
-                maximum_iterations=window,
-            )
-            sequence = outputs.stack()
-        return recurrence.head(last)
+    def advance(layer: int, below: Future[Any], state: Future[Any]) -> tuple[tf.Tensor, ...]:
+        outputs, (_, h, c) = below.result()[0], state.result()
+        with tf.device(device):
+            return layers[layer](outputs, h, c)  # type: ignore[no-any-return]
 
     def run(samples: Float32) -> Float32:
-        output: Float32 = classify(model_inputs(samples, per_channel=False)[0]).numpy()[0]
+        (batch,) = model_inputs(samples, per_channel=False)
+        steps = np.ascontiguousarray(batch.transpose(1, 0, 2))
+        states = list(zero)
+        # Every piece of work is submitted after all that it waits for: none waits for ever.
+        for start in range(0, window, CHUNK):
+            below = _known((tf.constant(steps[start : start + CHUNK]),))
+            for layer, state in enumerate(states):
+                below = states[layer] = threads.submit(advance, layer, below, state)
+        outputs = states[-1].result()[0]
+        with tf.device(device):
+            output: Float32 = head(outputs[-1]).numpy()[0]
         return output
 
     return run
 
 
-def as_built(model: keras.Model, *, per_channel: bool) -> Run:
+def _known(value: tuple[Any, ...]) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+def _layer(recurrence: Recurrence, layer: int) -> Any:
+    """(steps (n, 1, inputs), h, c) → (outputs (n, 1, units), h, c) of one layer."""
+
+    @tf.function(jit_compile=True, autograph=False)
+    def advance(steps: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        n = steps.shape[0]
+        projected = recurrence.project(layer, steps)
+
+        def step(
+            t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray
+        ) -> tuple[tf.Tensor, ...]:
+            h, c = recurrence.cell(layer, projected[t], h, c)
+            return t + 1, h, c, outputs.write(t, h)
+
+        outputs = tf.TensorArray(tf.float32, n, element_shape=h.shape)
+        _, h, c, outputs = tf.while_loop(
+            lambda t, *_: t < n, step, (0, h, c, outputs), maximum_iterations=n
+        )
+        return outputs.stack(), h, c
+
+    return advance
+
+
+def as_built(model: keras.Model, device: str, *, per_channel: bool) -> Run:
     """Run any model as it is: one input (1, steps, channels), or one (1, steps, 1) per channel."""
 
     @tf.function(autograph=False)
@@ -99,8 +118,9 @@ def as_built(model: keras.Model, *, per_channel: bool) -> Run:
         return model(inputs if per_channel else inputs[0], training=False)
 
     def run(samples: Float32) -> Float32:
-        inputs = [tf.constant(one) for one in model_inputs(samples, per_channel=per_channel)]
-        output: Float32 = classify(inputs).numpy()[0]
+        with tf.device(device):
+            inputs = [tf.constant(one) for one in model_inputs(samples, per_channel=per_channel)]
+            output: Float32 = classify(inputs).numpy()[0]
         return output
 
     return run

@@ -74,7 +74,8 @@ def _one_window(model: keras.Model, stack: Stack, rounds: int) -> Figures:
     window = np.random.default_rng(0).normal(scale=20.0, size=(CHANNELS, WINDOW))
     samples = window.astype(np.float32)
     time_major = np.ascontiguousarray(samples.T[:, None])
-    whole, source = fused(stack, WINDOW), as_built(model, per_channel=len(model.inputs) > 1)
+    whole = fused(stack, WINDOW, _CPU)
+    source = as_built(model, _CPU, per_channel=len(model.inputs) > 1)
     ways: dict[str, Callable[[], Float32]] = {
         "Keras, tf.function": lambda: source(samples),
         "eegd, window": lambda: whole(samples),
