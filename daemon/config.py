@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from daemon.contract import Contract, Labels, Strict, Unit, read_yaml, validated
+from daemon.contract import Contract, Unit
+from daemon.validation import Labels, Strict, read_yaml, validated
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

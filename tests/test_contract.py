@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.contract import Contract, known_unit, normal_label, validated
+from daemon.contract import Contract, known_unit, normal_label
 from daemon.errors import ContractError, UsageError
 from daemon.records import StreamDescription
+from daemon.validation import validated
 
 CONTRACT = Contract(
     sample_rate=160.0, window=10, channels=("Fp1", "Cz", "O2"), classes=("rest", "move")

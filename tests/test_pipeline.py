@@ -173,3 +173,28 @@ def test_an_output_that_is_not_finite_abstains(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(engine, "feed", lambda block, answer: np.array([np.nan, 1], np.float32))
     (said,) = pipeline.feed(chunk(np.arange(50)))
     assert (said.status, said.reason) == ("abstain", "the model's output is not finite")
+
+
+def test_a_new_estimate_of_the_clock_offset_moves_stamps_and_no_samples() -> None:
+    """At 100 Hz each step of it is a period and a half: as large as a gap."""
+    pipeline, engine = build(hop=10)
+    predictions = []
+    for n, start in enumerate(range(0, 400, 40)):
+        part = chunk(np.arange(start, start + 40))
+        offset = 0.015 * (n % 2)
+        predictions += pipeline.feed(Chunk(part.samples, part.stamps, offset))
+    assert pipeline.gaps == 0
+    assert len(predictions) == (400 - WINDOW) // 10 + 1
+    assert sum(engine.blocks) == 400
+    last = predictions[-1]
+    assert last.window_end == 3 + 399 / RATE + 0.015
+
+
+def test_a_clock_that_steps_back_within_a_window_makes_it_abstain() -> None:
+    pipeline, _ = build(hop=10)
+    stepped = chunk(np.arange(200))
+    stepped.stamps[120:] -= 3600
+    reasons = [p.reason for p in pipeline.feed(stepped)]
+    across = [n * 10 < 120 <= n * 10 + WINDOW - 1 for n in range(len(reasons))]
+    assert [reason is not None for reason in reasons] == across
+    assert "stepped back" in str(reasons[across.index(True)])

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import keras
 
-from daemon.contract import Contract, read_yaml, validated
+from daemon.contract import Contract
 from daemon.encoders import container
 from daemon.encoders.inspection import Refused
 from daemon.errors import UsageError
+from daemon.validation import read_yaml, validated
 
 _BUNDLED = ("model.keras", "model.h5")
 

@@ -191,6 +191,47 @@ def test_a_lost_amplifier_is_said_and_its_return_served(
     assert [m["sequence"] for m in (before, silent, after)] == [0, 1, 2]
 
 
+def test_a_frozen_amplifier_is_left_for_one_that_answers(bundle: Path, tmp_path: Path) -> None:
+    """Its process is stopped with the socket open, as a hung driver leaves it."""
+    name, output = unique("Amp"), unique("Out")
+    path = config(bundle, {"name": name}, output={"name": output})
+    amplifier = ("simulate", "--name", name, "--rate", "100", "--wait", "60")
+    with eegd(tmp_path, "run", "-c", str(path)) as program, eegd(tmp_path, *amplifier) as frozen:
+        inlet = open_inlet(output)
+        (first,) = pull_markers(inlet, 1)
+        frozen.process.send_signal(signal.SIGSTOP)
+        said = first
+        while said["status"] == "ok":
+            (said,) = pull_markers(inlet, 1)
+        assert "no sample for 1 s" in said["reason"]
+        with eegd(tmp_path, *amplifier):
+            (after,) = pull_markers(inlet, 1)
+        assert program.stop()[0] == 0
+    assert (first["status"], after["status"]) == ("ok", "ok")
+
+
+def test_what_comes_back_with_another_rate_is_refused_aloud(bundle: Path, tmp_path: Path) -> None:
+    name, output = unique("Amp"), unique("Out")
+    path = config(bundle, {"name": name}, output={"name": output})
+    with eegd(tmp_path, "run", "-c", str(path)) as program:
+        inlet = open_inlet(output)
+        outlet = open_outlet(name, RATE, CHANNELS)
+        program.wait_for("connected to stream")
+        outlet.push_chunk(eeg(10))
+        (silent,) = pull_markers(inlet, 1)
+        del outlet
+        outlet = open_outlet(name, 2 * RATE, CHANNELS)
+        (refused_one,) = pull_markers(inlet, 1)
+        del outlet
+        outlet = open_outlet(name, RATE, CHANNELS, source_id="right")
+        program.wait_for("source_id 'right'")
+        outlet.push_chunk(eeg(WINDOW))
+        (after,) = pull_markers(inlet, 1)
+        assert program.stop()[0] == 0
+    assert [m["status"] for m in (silent, refused_one, after)] == ["abstain", "abstain", "ok"]
+    assert "its rate is 200 Hz, the model needs 100 Hz" in refused_one["reason"]
+
+
 def refused(path: Path) -> tuple[int, str]:
     code, out, err = finish("run", "-c", str(path))
     assert out == ""
@@ -206,8 +247,6 @@ def refused(path: Path) -> tuple[int, str]:
         ({"labels": ("Fp1", "Cz", "O2", "X")}, "missing channel Pz"),
         ({"rate": 250.0}, "its rate is 250 Hz, the model needs 100 Hz"),
         ({"fmt": "string"}, "its samples are strings"),
-        ({"labels": ("", "", "", "")}, "announces no channel labels"),
-        ({"unit": "furlongs"}, "unit 'furlongs'"),
     ],
 )
 def test_a_stream_that_contradicts_the_contract_is_refused_with_code_3(
