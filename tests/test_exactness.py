@@ -116,9 +116,20 @@ def compare(model: keras.Model, eeg: Float32, title: str, exact: int = 0) -> dic
     few = answers(model, "window", eeg, 5)
     found["window"] = float(np.abs(few - expected[:5]).max())
     if exact:
-        truth = reference64(fuse(model), eeg, exact)
+        stack = fuse(model)
+        truth = reference64(stack, eeg, exact)
+        # What the model itself makes of one float32 rounding of its input.
+        moved = reference64(stack, eeg * np.float32(1 + 2**-23), exact)
+        amplified = np.abs(moved - truth).max(axis=1)
+        found["float64 to float64 of samples one rounding away"] = float(amplified.max())
         for name, values in (("keras", expected), ("streaming", streaming)):
-            found[f"{name} to float64"] = float(np.abs(values[:exact] - truth).max())
+            off = np.abs(values[:exact] - truth).max(axis=1)
+            found[f"{name} to float64"] = float(off.max())
+            found[f"{name} to float64, median"] = float(np.median(off))
+            calm = amplified <= 1e-6
+            found[f"{name} to float64, {calm.sum()} windows that do not amplify"] = float(
+                off[calm].max(initial=0.0)
+            )
     told = ", ".join(f"{name} {difference:.1e}" for name, difference in found.items())
     print(f"\n{title}: {len(batch)} windows: {told}")  # noqa: T201
     return found
@@ -135,13 +146,17 @@ def test_random_weights_at_the_default_scale(encoder: str, eeg: Float32) -> None
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("scale", [1, 2])
 def test_random_weights_and_the_float64_reference(encoder: str, scale: float, eeg: Float32) -> None:
-    """Where the model's own dynamics amplify rounding, Keras is as far from float64 as we are."""
+    """At twice the default scale the channel encoder's dynamics amplify rounding in some windows.
+
+    There no float32 model can be held to 1e-5 of another: float64 itself moves by more when its
+    samples move by one rounding. Everywhere else, streaming is.
+    """
     found = compare(scaled(ENCODERS[encoder], scale), eeg, f"{encoder}, random x{scale}", exact=60)
-    if found["keras to float64"] <= 1e-5:
-        assert found["streaming to float64"] <= 1e-5
-        assert found["streaming"] <= 1e-5
-    else:
-        assert found["streaming to float64"] <= 4 * found["keras to float64"]
+    amplified = found["float64 to float64 of samples one rounding away"]
+    assert found["streaming to float64"] <= max(1e-5, amplified)
+    assert found["streaming to float64, median"] <= 2 * found["keras to float64, median"]
+    calm = [off for name, off in found.items() if "streaming" in name and "do not amplify" in name]
+    assert max(calm) <= 1e-5
 
 
 @pytest.mark.slow
