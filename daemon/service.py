@@ -166,7 +166,7 @@ class Service:
             return
         if chunk is not None:
             self._heard = time.monotonic()
-            self._stalled = False
+            self._lookout = None
             self._backlog = (
                 chunk if not len(self._backlog.stamps) else _joined(self._backlog, chunk)
             )

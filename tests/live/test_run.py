@@ -210,6 +210,21 @@ def test_a_frozen_amplifier_is_left_for_one_that_answers(bundle: Path, tmp_path:
     assert (first["status"], after["status"]) == ("ok", "ok")
 
 
+def test_a_second_pause_of_the_same_amplifier_is_said_too(bundle: Path, tmp_path: Path) -> None:
+    name, output = unique("Amp"), unique("Out")
+    path = config(bundle, {"name": name}, output={"name": output})
+    with eegd(tmp_path, "run", "-c", str(path)) as program:
+        inlet = open_inlet(output)
+        outlet = open_outlet(name, RATE, CHANNELS)
+        program.wait_for("connected to stream")
+        said = []
+        for _ in range(2):
+            outlet.push_chunk(eeg(WINDOW))
+            said += pull_markers(inlet, 2, 10)
+        assert program.stop()[0] == 0
+    assert [m["status"] for m in said] == ["ok", "abstain", "ok", "abstain"]
+
+
 def test_what_comes_back_with_another_rate_is_refused_aloud(bundle: Path, tmp_path: Path) -> None:
     name, output = unique("Amp"), unique("Out")
     path = config(bundle, {"name": name}, output={"name": output})
