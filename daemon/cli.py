@@ -304,9 +304,11 @@ def bench(lsl_seconds: float, as_json: bool) -> None:
     import_tensorflow()
     from daemon.ops import bench, loopback
     from daemon.rehearsal.demo import BUNDLE
+    from daemon.rehearsal.simulator import Simulator
 
     quiet_liblsl()
-    figures = bench.measure(say=log.info)
+    eeg, _ = Simulator(160, seed=0).next(bench.SAMPLES)
+    figures = bench.measure(eeg, say=log.info)
     if lsl_seconds:
         figures["loopback"] = []
         for rate, hop in ((160, 1920), (160, 160), (512, 1920), (512, 160)):

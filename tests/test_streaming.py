@@ -92,17 +92,6 @@ def test_any_chunking_gives_the_same(engine: StreamingEngine, cuts: list[int], s
     np.testing.assert_allclose(singly, whole, atol=1e-6)
 
 
-def test_nothing_is_compiled_after_the_first_block(engine: StreamingEngine) -> None:
-    engine.restart()
-    stream(engine, eeg(300), 150, 35, list(range(0, 300, 7)))
-    functions = (engine._advance, engine._state_of)
-    traced = [f.experimental_get_tracing_count() for f in functions]  # type: ignore[attr-defined]
-    for size in (1, 3, 50, 300):
-        engine.restart()
-        stream(engine, eeg(600), 150, 35, list(range(0, 600, size)))
-    assert [f.experimental_get_tracing_count() for f in functions] == traced == [1, 1]  # type: ignore[attr-defined]
-
-
 def test_an_answer_does_not_wait_for_the_other_lanes(
     engine: StreamingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,8 +101,7 @@ def test_an_answer_does_not_wait_for_the_other_lanes(
     for n in range(150 + 34):
         engine.feed(samples[n : n + 1], n == 149)
         engine.catch_up()
-    monkeypatch.setattr(engine, "_advance", None)
-    monkeypatch.setattr(engine, "_state_of", None)
+    monkeypatch.setattr(engine, "_batch", None)
     assert engine.feed(samples[-1:], True) is not None
 
 

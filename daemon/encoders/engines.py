@@ -7,7 +7,6 @@ random samples that its outputs are probabilities, and the user's own model's.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,10 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from daemon.encoders.fuse import NotFusableError, fuse
+from daemon.encoders.fused import Fused
 from daemon.encoders.lane import FUNCTIONS
 from daemon.encoders.stack import Stack
-from daemon.encoders.streaming import BLOCK, StreamingEngine, lane_count
-from daemon.encoders.window import WindowEngine, as_built, fused
+from daemon.encoders.streaming import StreamingEngine, lane_count
+from daemon.encoders.window import Run, WindowEngine, as_built
 from daemon.errors import EegdError, UsageError
 from daemon.pipeline import Engine
 from daemon.records import Float32
@@ -166,7 +166,8 @@ def build(
     if plan.stack is not None:
         _require_probabilities(_require_agreement(plan, model, per_channel))
     if plan.kind == "streaming":
-        seconds = _warm_up(engine, min(BLOCK, window), _channels(model))
+        assert isinstance(engine, StreamingEngine)
+        seconds = engine.warm_up()
         if sample_rate is not None and seconds * sample_rate > MAX_LOAD:
             least = math.ceil(hop * seconds * sample_rate / MAX_LOAD)
             why = (
@@ -183,25 +184,12 @@ def build(
     return engine, plan
 
 
-def _warm_up(engine: Engine, size: int, channels: int) -> float:
-    """Compile all that streaming needs; seconds that a sample of all lanes then takes."""
-    block = np.zeros((size, channels), np.float32)
-    seconds = 0.0
-    for _ in range(2):
-        engine.restart()
-        start = time.perf_counter()
-        engine.feed(block, False)
-        engine.catch_up()
-        seconds = time.perf_counter() - start
-    return seconds / size
-
-
 def _engine(plan: Plan, model: keras.Model, per_channel: bool, window: int, hop: int) -> Engine:
     if plan.kind == "streaming":
         assert plan.stack is not None
         return StreamingEngine(plan.stack, window, hop, plan.device)
     if plan.stack is not None:
-        run = fused(plan.stack, window, plan.device)
+        run: Run = Fused(plan.stack, window, plan.device)
     else:
         run = as_built(model, plan.device, per_channel=per_channel)
     return WindowEngine(run, _channels(model), window)

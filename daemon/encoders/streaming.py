@@ -3,7 +3,7 @@
 Windows that start every ``hop`` samples overlap. Each window in flight has a lane, an LSTM state
 that started at zero with the window's first sample; every sample advances all lanes as one batch.
 When a lane has seen ``window`` steps, its state is what the model would have computed from the
-whole window. Then it is zeroed for the window that comes ceil(window / hop) later.
+whole window.
 
 Rules that hold here:
 
@@ -11,26 +11,23 @@ Rules that hold here:
   others may lag by a block, and are advanced when an answer is out or far off.
 - Blocks that come in faster than that, from a recording or after a delay, skip the front: the
   batch is cheaper a sample.
-- One shape is ever compiled: a block is padded, and its length is data.
-- On a CPU the lanes are shared out over the cores, each part a compiled call of its own: XLA runs
-  matrix products of this size on one core.
+- Lanes that have become one (`daemon.encoders.convergence`) share a row of the batch. They are
+  looked for when a window starts, so that how the samples were cut does not matter. A model that
+  never lets them costs a row a lane, which is what the daemon reckons with.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from daemon.encoders.batch import BLOCK, Batch
+from daemon.encoders.convergence import Convergence
 from daemon.encoders.lane import Lane
-from daemon.encoders.stack import Recurrence, Stack, State
+from daemon.encoders.stack import Stack
 from daemon.records import Float32
 
-BLOCK = 64  # samples of one compiled call, at most
 FEW = 32  # up to so many samples at once are a live trickle
 
 
@@ -48,34 +45,42 @@ class StreamingEngine:
     window, hop : int
         Steps.
     device : str
-        TensorFlow's name for it; the lanes' states stay there.
+        TensorFlow's name for it.
+    joining : bool
+        False gives every lane a row of its own for good.
     """
 
-    def __init__(self, stack: Stack, window: int, hop: int, device: str) -> None:
+    def __init__(
+        self, stack: Stack, window: int, hop: int, device: str, *, joining: bool = True
+    ) -> None:
         self._window = window
         self._hop = hop
-        self._device = device
-        self._lanes = lane_count(window, hop)
-        parts = _parts(self._lanes) if "CPU" in device else 1
-        self._lanes_per_part = math.ceil(self._lanes / parts)
-        self._threads = ThreadPoolExecutor(parts, "lanes")
-        self._channels = stack.channels
-        self._recurrence = Recurrence(stack)
-        self._advance = _advance(stack, self._lanes_per_part)
-        self._state_of = _state_of()
+        self._batch = Batch(stack, lane_count(window, hop), device)
+        self._convergence = Convergence(stack)
+        self._joining = joining
         self._front = Lane(stack)
         self.restart()
 
+    def warm_up(self) -> float:
+        """Compile all that is needed; seconds that a sample of all lanes takes at the most."""
+        seconds = self._batch.warm_up()
+        self.restart()
+        return seconds
+
     def restart(self) -> None:
         """Forget all samples: the next one is the first of a window."""
-        with tf.device(self._device):
-            # The value of a lane that has not begun does not matter.
-            zero = self._recurrence.zero_state(self._lanes_per_part)
-            self._parts = [zero] * math.ceil(self._lanes / self._lanes_per_part)
+        self._rows: dict[int, int] = {}  # of the windows in flight, by their first sample
+        self._compared = 0  # what `_done` was when lanes were last compared
+        self._batch.clear()
         self._seen = 0  # samples that were fed
         self._done = 0  # samples that the batch has taken
         self._lag: list[Float32] = []  # the samples between the two
         self._take_front()
+
+    @property
+    def rows(self) -> int:
+        """Lanes that are advanced now, those that have become one counted once."""
+        return len(set(self._rows.values()))
 
     def feed(self, block: Float32, answer: bool) -> Float32 | None:
         if self._seen == self._front_end or len(block) > FEW:
@@ -111,91 +116,44 @@ class StreamingEngine:
 
     def _take_lane(self, end: int) -> None:
         """Set the front lane to the state of the window that ends at ``end``."""
-        if end - self._window >= self._done:
+        begin = end - self._window
+        if begin >= self._done:
             self._front.zero()  # it has not begun
-            return
-        part, lane = self._place((end - self._window) // self._hop)
-        with tf.device(self._device):
-            self._front.set(self._state_of(tf.constant(lane), self._parts[part]).numpy())
-
-    def _place(self, sequence: int) -> tuple[int, int]:
-        """The part, and the lane in it, of the window that starts at ``sequence`` · hop."""
-        return divmod(sequence % self._lanes, self._lanes_per_part)
+        else:
+            row = self._rows[begin]
+            self._front.set(np.concatenate([layer[row] for layer in self._batch.state()]))
 
     def _advance_batch(self, upto: int) -> None:
         lag = np.concatenate(self._lag) if len(self._lag) > 1 else self._lag[0]
         first = self._done
         while self._done < upto:
             since_start = self._done % self._hop
-            begins = (-1, -1) if since_start else self._place(self._done // self._hop)
+            if not since_start:
+                self._begin_window(lag[self._done - first])
             n = min(upto - self._done, self._hop - since_start, BLOCK)
-            # A new array each time: TensorFlow may still be reading the last one.
-            block = np.zeros((BLOCK, self._channels), np.float32)
-            block[:n] = lag[self._done - first : self._done - first + n]
-            self._advance_parts(block, n, begins)
+            self._batch.advance(lag[self._done - first : self._done - first + n])
             self._done += n
         self._lag = [lag[upto - first :]]
 
-    def _advance_parts(self, block: Float32, n: int, begins: tuple[int, int]) -> None:
-        def advance(part: int) -> State:
-            lane = begins[1] if part == begins[0] else -1
-            with tf.device(self._device):
-                state: State = self._advance(
-                    tf.constant(block), tf.constant(n), tf.constant(lane), self._parts[part]
-                )
-            return state
+    def _begin_window(self, sample: Float32) -> None:
+        """Give the window that begins with ``sample`` a row, drop those that have ended."""
+        # The oldest lane first, and so its row.
+        lanes = {
+            begin: row for begin, row in self._rows.items() if begin + self._window > self._done
+        }
+        rows = list(dict.fromkeys(lanes.values()))
+        joined = self._joined(rows, sample)
+        kept = [row for row in rows if row not in joined]
+        place = {row: n for n, row in enumerate(kept)} | dict.fromkeys(joined, 0)
+        self._rows = {begin: place[row] for begin, row in lanes.items()} | {self._done: len(kept)}
+        self._batch.arrange([*kept, -1])
 
-        if len(self._parts) == 1:
-            self._parts = [advance(0)]
-        else:
-            self._parts = list(self._threads.map(advance, range(len(self._parts))))
-
-
-def _parts(lanes: int) -> int:
-    """On how many cores to share out ``lanes``; a few lanes take hardly longer than one."""
-    return max(1, min(os.cpu_count() or 1, lanes // 16))
-
-
-def _advance(stack: Stack, lanes: int) -> Any:
-    """(block, n, begins, state) → state after ``n`` of the block's (BLOCK, channels) samples.
-
-    The lane ``begins`` is zeroed before, -1 for none.
-    """
-    recurrence = Recurrence(stack)
-    spec = tuple(
-        tf.TensorSpec((lanes, lstm.units), tf.float32) for lstm in stack.lstms for _ in ("h", "c")
-    )
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((BLOCK, stack.channels), tf.float32),
-            tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), tf.int32),
-            spec,
-        ],
-        jit_compile=True,
-        autograph=False,
-    )
-    def advance(block: tf.Tensor, n: tf.Tensor, begins: tf.Tensor, state: State) -> State:
-        goes_on = tf.not_equal(tf.range(lanes), begins)[:, None]
-        state = tuple(tf.where(goes_on, part, 0.0) for part in state)
-        projected = recurrence.project(0, block)
-        after = tf.while_loop(
-            lambda t, *_: t < n,
-            lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
-            (0, *state),
-        )
-        return tuple(after[1:])
-
-    return advance
-
-
-def _state_of() -> Any:
-    """(lane, state) → h and c of each layer of that lane, in one array."""
-
-    @tf.function(autograph=False)
-    def state_of(lane: tf.Tensor, state: State) -> tf.Tensor:
-        # tf.gather, not a slice: a slice's start is compiled in, once for every lane.
-        return tf.concat([tf.gather(part, lane) for part in state], axis=0)
-
-    return state_of
+    def _joined(self, rows: list[int], sample: Float32) -> set[int]:
+        """Those of ``rows`` that have become one with the first, which they then are."""
+        if not self._joining or len(rows) < 2 or self._done - self._compared < BLOCK:
+            return set()
+        self._compared = self._done
+        state = self._batch.state()
+        older, younger = ([layer[n] for layer in state] for n in (rows[:1], rows[1:]))
+        joins = self._convergence.joins(older, younger, sample)
+        return {row for row, joined in zip(rows[1:], joins, strict=True) if joined}

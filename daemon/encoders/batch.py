@@ -1,0 +1,159 @@
+"""The states of the windows in flight, advanced together as one batch of rows.
+
+Rules that hold here:
+
+- Only a few shapes are ever compiled, all of them in `Batch.warm_up`: rows are padded to the next
+  width, samples to a block, whose true length is data.
+- On a CPU the rows are shared out over the cores, each part a compiled call of its own: XLA runs
+  matrix products of this size on one core.
+- The states stay on the device between calls.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from daemon.encoders.stack import Recurrence, Stack, State
+from daemon.records import Float32
+
+BLOCK = 64  # samples of one compiled call, at most
+
+_NARROWEST = 8  # rows; half as many take almost as long
+
+
+class Batch:
+    """Up to ``rows`` states of ``stack``, on TensorFlow's ``device``; at first there are none."""
+
+    def __init__(self, stack: Stack, rows: int, device: str) -> None:
+        self._stack = stack
+        self._rows = rows
+        self._device = device
+        self._cores = (os.cpu_count() or 1) if "CPU" in device else 1
+        self._widths = _widths(rows, self._cores)
+        self._threads = ThreadPoolExecutor(self._cores, "lanes")
+        self._advance = {width: _advance(stack, width) for width in self._widths}
+        self._arrange = _arrange(stack)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all states."""
+        with tf.device(self._device):
+            self._parts = [Recurrence(self._stack).zero_state(self._widths[0])]
+
+    def warm_up(self) -> float:
+        """Compile all shapes; seconds that a sample of all rows takes then, states forgotten."""
+        block = np.zeros((BLOCK, self._stack.channels), np.float32)
+        seconds = 0.0
+        for rows in (*self._widths, self._rows, self._rows):
+            self.arrange([-1] * rows)
+            self.state()
+            start = time.perf_counter()
+            self.advance(block)
+            self.state()
+            seconds = time.perf_counter() - start
+        self.clear()
+        return seconds / BLOCK
+
+    def arrange(self, rows: Sequence[int]) -> None:
+        """Make row n what row ``rows[n]`` is now; -1 stands for the zeros of a window's start."""
+        fits = (width for width in self._widths if width * self._cores >= len(rows))
+        width = next(fits, self._widths[-1])
+        parts = math.ceil(len(rows) / width)
+        padded = np.full(parts * width, -1, np.int32)
+        padded[: len(rows)] = rows
+        with tf.device(self._device):
+            state = self._arrange(tf.constant(padded), self._together())
+            self._parts = list(
+                zip(*(tf.split(layer, parts) for layer in state), strict=True)
+                if parts > 1
+                else [state]
+            )
+
+    def advance(self, block: Float32) -> None:
+        """Take the next samples, (n, channels), at most `BLOCK` of them."""
+        # A new array each time: TensorFlow may still be reading the last one.
+        padded = np.zeros((BLOCK, self._stack.channels), np.float32)
+        padded[: len(block)] = block
+
+        def advance(part: State) -> State:
+            with tf.device(self._device):
+                run = self._advance[len(part[0])]
+                state: State = run(tf.constant(padded), tf.constant(len(block)), part)
+            return state
+
+        if len(self._parts) == 1:
+            self._parts = [advance(self._parts[0])]
+        else:
+            self._parts = list(self._threads.map(advance, self._parts))
+
+    def state(self) -> list[Float32]:
+        """h and c of each layer in turn, (rows and padding, units) each; not to be written to."""
+        with tf.device(self._device):
+            return [layer.numpy() for layer in self._together()]
+
+    def _together(self) -> State:
+        if len(self._parts) == 1:
+            return self._parts[0]
+        return tuple(tf.concat(layer, axis=0) for layer in zip(*self._parts, strict=True))
+
+
+def _widths(rows: int, cores: int) -> list[int]:
+    """Rows of one compiled call: doubling, up to what a core gets when all rows are in use."""
+    most = math.ceil(rows / max(1, min(cores, rows // _NARROWEST)))
+    widths = [_NARROWEST]
+    while 2 * widths[-1] < most:
+        widths.append(2 * widths[-1])
+    return [*(width for width in widths if width < most), most]
+
+
+def _specs(stack: Stack, rows: int | None) -> State:
+    return tuple(
+        tf.TensorSpec((rows, lstm.units), tf.float32) for lstm in stack.lstms for _ in ("h", "c")
+    )
+
+
+def _advance(stack: Stack, rows: int) -> Any:
+    """(block, n, state) → the state after ``n`` of the block's (BLOCK, channels) samples."""
+    recurrence = Recurrence(stack)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((BLOCK, stack.channels), tf.float32),
+            tf.TensorSpec((), tf.int32),
+            _specs(stack, rows),
+        ],
+        jit_compile=True,
+        autograph=False,
+    )
+    def advance(block: tf.Tensor, n: tf.Tensor, state: State) -> State:
+        projected = recurrence.project(0, block)
+        after = tf.while_loop(
+            lambda t, *_: t < n,
+            lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
+            (0, *state),
+        )
+        return tuple(after[1:])
+
+    # Traced here and now: it has but one shape.
+    return advance.get_concrete_function()
+
+
+def _arrange(stack: Stack) -> Any:
+    """(rows, state) → the state with those rows, zeros for -1; not compiled, so of any size."""
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None,), tf.int32), _specs(stack, None)], autograph=False
+    )
+    def arrange(rows: tf.Tensor, state: State) -> State:
+        held = (rows >= 0)[:, None]
+        return tuple(tf.where(held, tf.gather(layer, tf.maximum(rows, 0)), 0.0) for layer in state)
+
+    return arrange.get_concrete_function()

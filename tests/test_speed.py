@@ -1,0 +1,94 @@
+"""What the engines are for, as ratios of one run: the figures proper are `eegd bench`'s.
+
+The bounds are a quarter of what was measured or less, so that only a change of kind breaks them.
+"""
+
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+from daemon.encoders.architectures import CHANNELS, channel_lstm
+from daemon.encoders.fuse import fuse
+from daemon.encoders.fused import Fused
+from daemon.encoders.stack import Stack
+from daemon.encoders.streaming import StreamingEngine
+from daemon.encoders.window import as_built
+
+WINDOW, HOP, CPU = 1920, 20, "/CPU:0"
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """The least of five: a machine can be held up, not sped up."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(5))
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return channel_lstm(WINDOW)
+
+
+@pytest.fixture(scope="module")
+def stack(model: keras.Model) -> Stack:
+    return fuse(model)
+
+
+@pytest.fixture(scope="module")
+def eeg() -> np.ndarray:
+    noise = np.random.default_rng(0).normal(scale=20, size=(3 * WINDOW, CHANNELS))
+    return noise.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def whole(stack: Stack, eeg: np.ndarray) -> float:
+    """Seconds of a fused window."""
+    run = Fused(stack, WINDOW, CPU)
+    return seconds(lambda: run(eeg[:WINDOW].T))
+
+
+def test_a_fused_window_is_15_times_faster_than_the_models_own_run(
+    model: keras.Model, whole: float, eeg: np.ndarray
+) -> None:
+    source = as_built(model, CPU, per_channel=True)
+    source(eeg[:WINDOW].T)
+    assert seconds(lambda: source(eeg[:WINDOW].T)) > 15 * whole
+
+
+def test_an_answer_is_40_times_faster_than_a_fused_window_of_1920_steps(
+    stack: Stack, whole: float, eeg: np.ndarray
+) -> None:
+    engine = StreamingEngine(stack, WINDOW, HOP, CPU)
+    engine.feed(eeg[:WINDOW], True)
+    engine.catch_up()
+    answers = []
+    for n in range(WINDOW, WINDOW + 10 * HOP):
+        ends = (n + 1 - WINDOW) % HOP == 0
+        start = time.perf_counter()
+        engine.feed(eeg[n : n + 1], ends)
+        if ends:
+            answers.append(time.perf_counter() - start)
+        engine.catch_up()
+    assert whole > 40 * min(answers)
+
+
+def test_lanes_that_become_one_halve_the_cost_of_a_sample(stack: Stack, eeg: np.ndarray) -> None:
+    engine = StreamingEngine(stack, WINDOW, HOP, CPU)
+    most = engine.warm_up()
+    engine.feed(eeg[:WINDOW], True)
+    bulk = iter(range(WINDOW, len(eeg), 10 * HOP))
+
+    def ten_windows() -> None:
+        first = next(bulk)
+        for start in range(first, first + 10 * HOP, HOP):
+            engine.feed(eeg[start : start + HOP], True)
+
+    assert seconds(ten_windows) < most * 10 * HOP / 2
