@@ -46,4 +46,4 @@ def test_the_lanes_states_stay_on_the_device() -> None:
     engine, _ = engines.build(plan, model, per_channel=True, window=WINDOW, hop=HOP)
     assert isinstance(engine, StreamingEngine)
     engine.feed(np.zeros((HOP, CHANNELS), np.float32), False)
-    assert all("GPU" in part.device for state in engine._parts for part in state)
+    assert all("GPU" in part.device for state in engine._batch._parts for part in state)

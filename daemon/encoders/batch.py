@@ -39,8 +39,9 @@ class Batch:
         self._cores = (os.cpu_count() or 1) if "CPU" in device else 1
         self._widths = _widths(rows, self._cores)
         self._threads = ThreadPoolExecutor(self._cores, "lanes")
-        self._advance = {width: _advance(stack, width) for width in self._widths}
-        self._arrange = _arrange(stack)
+        with tf.device(device):
+            self._advance = {width: _advance(stack, width) for width in self._widths}
+            self._arrange = _arrange(stack)
         self.clear()
 
     def clear(self) -> None:

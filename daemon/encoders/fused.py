@@ -47,13 +47,15 @@ class Fused:
         self._starts = [n * self._stride for n in range(cores)]
         # Steps into a stretch after which it is compared with the one before.
         self._meetings = [self._overlap - APART * n for n in reversed(range(MEETINGS))]
-        self._whole = _run(stack, window, [window])
+        with tf.device(device):
+            self._whole = _run(stack, [window])
         self._tries = TRIES if cores > 1 and self._stride > MEETINGS * APART else 0
         nothing = np.zeros((window, stack.channels), np.float32)
         self._once(self._whole, nothing)  # compiles
         if self._tries:
             stops = [*self._meetings, *(self._stride + step for step in self._meetings)]
-            self._stretch = _run(stack, stops[-1], stops)
+            with tf.device(device):
+                self._stretch = _run(stack, stops)
             self._in_stretches(nothing)
 
     @property
@@ -92,9 +94,10 @@ class Fused:
             return output.numpy()[0], [[part.numpy() for part in state] for state in states]
 
 
-def _run(stack: Stack, steps: int, stops: Sequence[int]) -> Any:
-    """(steps, 1, channels) → the output, and the states after each of ``stops``, the last all."""
+def _run(stack: Stack, stops: Sequence[int]) -> Any:
+    """(steps, 1, channels) → the output, and the states after each of ``stops`` (the last: all)."""
     recurrence = Recurrence(stack)
+    steps = stops[-1]
 
     @tf.function(
         input_signature=[tf.TensorSpec((steps, 1, stack.channels), tf.float32)],
