@@ -5,6 +5,7 @@ The data's way through the program is the list of files, top to bottom::
     inlet         LSL → Chunk
     timeline      Chunk → regular samples
     conditioning  the model's channels, in its order and unit
+    quality       whether they can be EEG; what is not never reaches the model
     ring          the last `window` steps, channel-major
     reorder       the ring's window → the model's inputs
     encoders/     the model, as fast as it can be run exactly

@@ -353,13 +353,22 @@ def _engine(
 
 
 def _pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:
+    from daemon.contract import MICROVOLTS
     from daemon.decision import Decision
     from daemon.pipeline import Pipeline
+    from daemon.quality import Quality
     from daemon.timeline import Timeline
 
     contract = loaded.contract
     return Pipeline(
         timeline=Timeline(contract.sample_rate, config.quality.fill_up_to),
+        quality=Quality(
+            contract.channels,
+            MICROVOLTS[contract.unit],
+            contract.sample_rate,
+            contract.window,
+            config.window.hop,
+        ),
         engine=engine,
         decision=Decision(
             contract.classes,
