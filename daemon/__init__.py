@@ -15,7 +15,8 @@ The data's way through the program is the list of files, top to bottom::
 ``pipeline`` puts timeline … decision together once, for live runs and recordings alike;
 ``service`` runs it between an inlet and an outlet; ``cli`` builds the parts and hands them in.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
-``validation`` reads YAML, ``stop`` hears the signals, ``chatter`` keeps libraries quiet.
+``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
+``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (benchmarks).
 
 Everything between inlet and outlet is pure: numpy only, no clock, thread, LSL or logging.
