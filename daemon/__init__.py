@@ -5,6 +5,7 @@ The data's way through the program is the list of files, top to bottom::
     inlet         LSL → Chunk
     timeline      Chunk → regular samples
     conditioning  the model's channels, in its order and unit
+    quality       whether they can be EEG; what is not never reaches the model
     ring          the last `window` steps, channel-major
     reorder       the ring's window → the model's inputs
     encoders/     the model, as fast as it can be run exactly
@@ -14,7 +15,8 @@ The data's way through the program is the list of files, top to bottom::
 ``pipeline`` puts timeline … decision together once, for live runs and recordings alike;
 ``service`` runs it between an inlet and an outlet; ``cli`` builds the parts and hands them in.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
-``validation`` reads YAML, ``stop`` hears the signals, ``chatter`` keeps libraries quiet.
+``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
+``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (benchmarks).
 
 Everything between inlet and outlet is pure: numpy only, no clock, thread, LSL or logging.

@@ -20,6 +20,7 @@ import click
 from daemon import __version__
 from daemon.chatter import import_tensorflow, quiet_liblsl
 from daemon.errors import EegdError
+from daemon.text import clean
 
 if TYPE_CHECKING:
     from daemon.config import Config
@@ -262,7 +263,8 @@ def inspect(model: Path) -> None:
         click.echo("contract   none: a bare Keras file; write one under model.contract")
     click.echo(f"parameters {network.count_params():,}")
     for layer in network.layers:
-        click.echo(f"  {type(layer).__name__:<14} {layer.name:<24} {layer.count_params():>10,}")
+        name, parameters = clean(layer.name), layer.count_params()
+        click.echo(f"  {type(layer).__name__:<14} {name:<24} {parameters:>10,}")
     window = network.inputs[0].shape[1] or architectures.WINDOW
     plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
     click.echo(f"engine     {plan.kind}: {plan.why}")
@@ -355,13 +357,22 @@ def _engine(
 
 
 def _pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:
+    from daemon.contract import MICROVOLTS
     from daemon.decision import Decision
     from daemon.pipeline import Pipeline
+    from daemon.quality import Quality
     from daemon.timeline import Timeline
 
     contract = loaded.contract
     return Pipeline(
         timeline=Timeline(contract.sample_rate, config.quality.fill_up_to),
+        quality=Quality(
+            contract.channels,
+            MICROVOLTS[contract.unit],
+            contract.sample_rate,
+            contract.window,
+            config.window.hop,
+        ),
         engine=engine,
         decision=Decision(
             contract.classes,

@@ -34,8 +34,10 @@ class Conditioning:
 
         Scaling is done in float64 and rounded once, so that a stream in volts gives the model
         what the same stream in microvolts would have, to the last float32 digit but one.
+        Beyond float32's range a value becomes infinite.
         """
         picked = samples[:, self._indices]
-        if self._scaled:
-            return (picked.astype(np.float64) * self._scales).astype(np.float32)
-        return picked.astype(np.float32)
+        with np.errstate(over="ignore"):
+            if self._scaled:
+                return (picked.astype(np.float64) * self._scales).astype(np.float32)
+            return picked.astype(np.float32)

@@ -7,6 +7,8 @@ Rules that hold here (each answers a way in which LSL loses data without a word)
   resolved, described and verified anew.
 - The clock offset is asked for in a thread of its own, which may hang without harm.
 - Chunks of one sample on the wire, whatever the sender prefers; everything there is, each time.
+- Anyone can announce anything. What a stream says of itself is limited and cleaned in `describe`,
+  before anything is reserved for it; only the search compares it as it is.
 """
 
 from __future__ import annotations
@@ -24,11 +26,18 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from daemon.errors import ContractError, EegdError, StreamNotFoundError
 from daemon.records import Chunk, StreamDescription
+from daemon.text import clean
 
 log = logging.getLogger(__name__)
 
 # Seconds of samples that liblsl keeps for us; a burst of ten minutes must fit several times.
 BUFFER = 3600
+# liblsl reserves a place for each sample at once, 16 bytes or so.
+_PLACES = 1 << 22
+# Beyond these no stream is described, let alone subscribed to.
+MAX_CHANNELS = 1024
+MAX_RATE = 1e6
+MAX_METADATA = 4 << 20  # characters of XML
 _NUMPY = {
     pylsl.cf_float32: "float32",
     pylsl.cf_double64: "double64",
@@ -94,9 +103,13 @@ def list_streams(wait: float) -> list[StreamDescription]:
     described = []
     for info in find_streams(_Anything(), wait):
         try:
-            described.append(Inlet(info).stream)
+            announced = describe(info)
+            described.append(announced)
+            described[-1] = Inlet(info).stream
         except StreamLostError:
-            described.append(describe(info))  # it announced itself, then went away
+            pass  # it announced itself, then went away
+        except ContractError as error:
+            log.warning("%s", error)
     return sorted(described, key=lambda stream: (stream.hostname, stream.name, stream.type))
 
 
@@ -121,7 +134,7 @@ def resolve(
         time.sleep(_POLL)
         found = find_streams(wanted) if _matching(resolver.results(), wanted) else []
         if len(found) > 1:
-            names = "; ".join(str(describe(info)) for info in found)
+            names = "; ".join(_named(info) for info in found)
             raise ContractError(
                 f"{len(found)} streams match {wanted}: {names}. Add name, source_id or hostname "
                 "under stream in the config until only one does"
@@ -140,26 +153,43 @@ def resolve(
 
 
 def describe(info: pylsl.StreamInfo) -> StreamDescription:
-    """What ``info`` says of its stream; labels and units only if it is a full info."""
-    count = info.channel_count()
+    """What ``info`` says of its stream, cleaned; labels and units only if it is a full info.
+
+    Raises
+    ------
+    ContractError
+        It announces more than any amplifier has.
+    """
+    count, rate = info.channel_count(), info.nominal_srate()
+    if count > MAX_CHANNELS:
+        raise ContractError(f"{_named(info)} has {count} channels, more than {MAX_CHANNELS}")
+    if not 0 <= rate <= MAX_RATE:
+        raise ContractError(f"{_named(info)} has a rate of {rate:g} Hz, not 0 to {MAX_RATE:g}")
+    if len(info.as_xml()) > MAX_METADATA:
+        raise ContractError(f"{_named(info)} has more than {MAX_METADATA >> 20} MiB of metadata")
     labels, units = [""] * count, [""] * count
     channel = info.desc().child("channels").child("channel")
     for n in range(count):
         if channel.empty():
             break
-        labels[n] = channel.child_value("label").strip()
-        units[n] = channel.child_value("unit").strip()
+        labels[n] = clean(channel.child_value("label"))
+        units[n] = clean(channel.child_value("unit"))
         channel = channel.next_sibling("channel")
     return StreamDescription(
-        name=info.name(),
-        type=info.type(),
-        source_id=info.source_id(),
-        hostname=info.hostname(),
-        sample_rate=info.nominal_srate(),
+        name=clean(info.name()),
+        type=clean(info.type()),
+        source_id=clean(info.source_id()),
+        hostname=clean(info.hostname()),
+        sample_rate=rate,
         channel_format=_NUMPY.get(info.channel_format(), "undefined"),
         labels=tuple(labels),
         units=tuple(units),
     )
+
+
+def _named(info: pylsl.StreamInfo) -> str:
+    host, source_id = clean(info.hostname()), clean(info.source_id())
+    return f"stream {clean(info.name())!r} (source_id {source_id!r}) on {host}"
 
 
 class Lookout:
@@ -195,15 +225,23 @@ class Inlet:
     ------
     StreamLostError
         The stream went away before it could be asked.
+    ContractError
+        It announces more than any amplifier has.
     """
 
     def __init__(self, info: pylsl.StreamInfo, stopped: Callable[[], bool] = lambda: False) -> None:
         self._stopped = stopped
-        self._inlet = pylsl.StreamInlet(
-            info, max_buflen=BUFFER, max_chunklen=1, recover=False, processing_flags=pylsl.proc_none
-        )
         self.uid = info.uid()
         self.stream = describe(info)
+        # liblsl takes it as seconds, or hundreds of samples where the rate is 0.
+        seconds = int(_PLACES / max(self.stream.sample_rate, 100.0))
+        self._inlet = pylsl.StreamInlet(
+            info,
+            max_buflen=max(min(BUFFER, seconds), 1),
+            max_chunklen=1,
+            recover=False,
+            processing_flags=pylsl.proc_none,
+        )
         self.stream = describe(self._patiently(self._inlet.info))
         self._offset = 0.0
         self._closed = threading.Event()

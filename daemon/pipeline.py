@@ -1,4 +1,4 @@
-"""timeline → conditioning → engine → decision, written once: live, replay and scoring call it.
+"""timeline → conditioning → quality → engine → decision, once for live, replay and scoring.
 
 Rules that hold here:
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from daemon.conditioning import Conditioning
 from daemon.decision import Decision
+from daemon.quality import Quality
 from daemon.records import Chunk, Float32, Prediction
 from daemon.ring import Ring
 from daemon.timeline import Segment, Timeline
@@ -68,7 +69,7 @@ class Pipeline:
 
     Parameters
     ----------
-    timeline, engine, decision
+    timeline, quality, engine, decision
         The stages; the conditioning comes with the stream, see `connect`.
     classes : sequence of str
         In the order of the model's outputs.
@@ -82,6 +83,7 @@ class Pipeline:
         self,
         *,
         timeline: Timeline,
+        quality: Quality,
         engine: Engine,
         decision: Decision,
         classes: Sequence[str],
@@ -91,6 +93,7 @@ class Pipeline:
     ) -> None:
         self.counts = Counts()
         self._timeline = timeline
+        self._quality = quality
         self._conditioning: Conditioning | None = None
         self._engine = engine
         self._decision = decision
@@ -101,8 +104,8 @@ class Pipeline:
         self._sequence = 0
         self._since_restart = 0
         self._offset = 0.0
-        # Per step of the window: stamp, bridged (0/1), unusable (0/1).
-        self._history = Ring(3, window, np.float64)
+        # Per step of the window: stamp, bridged (0/1).
+        self._history = Ring(2, window, np.float64)
 
     def connect(self, conditioning: Conditioning) -> None:
         """Take the samples that follow from a (new) stream, on a new timeline."""
@@ -154,6 +157,7 @@ class Pipeline:
         self._start_over()
 
     def _start_over(self) -> None:
+        self._quality.restart()
         self._engine.restart()
         self._decision.restart()
         self._since_restart = 0
@@ -190,13 +194,10 @@ class Pipeline:
             self._start_over()
         n = piece.stop - piece.start
         block = self._conditioning.apply(segment.samples[piece.start : piece.stop])
-        # One NaN would stay in a recurrent state for a whole window, in every window after it.
-        unusable = ~np.isfinite(block).all(axis=1)
-        block[unusable] = 0.0
-        steps = np.zeros((n, 3))
+        block = self._quality.push(block, bridged=segment.filled)
+        steps = np.zeros((n, 2))
         steps[:, 0] = segment.stamps[piece.start : piece.stop] + self._offset
         steps[:, 1] = segment.filled
-        steps[:, 2] = unusable
         self._history.push(steps)
         self._since_restart += n
         if segment.filled:
@@ -211,18 +212,10 @@ class Pipeline:
             self._sequence += 1
 
     def _judge(self, output: Float32) -> Prediction:
-        stamps, filled, unusable = self._history.window()
+        stamps, filled = self._history.window()
         start, end = float(stamps[0]), float(stamps[-1])
         bridged = float(filled.mean())
-        reason = None
-        if unusable.any():
-            reason = f"{int(unusable.sum())} samples of the window are not finite numbers"
-        elif bridged > self._max_filled:
-            reason = f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
-        elif end < start:
-            reason = "the stream's clock stepped back within the window"
-        elif not np.isfinite(output).all():
-            reason = "the model's output is not finite"
+        reason = self._quality.fault() or self._doubt(start, end, bridged, output)
         if reason is not None:
             return self._abstention(reason, start, end, bridged)
         probabilities = self._decision.probabilities(output.astype(np.float64))
@@ -238,6 +231,15 @@ class Pipeline:
             window_end=end,
             filled=bridged,
         )
+
+    def _doubt(self, start: float, end: float, bridged: float, output: Float32) -> str | None:
+        if bridged > self._max_filled:
+            return f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
+        if end < start:
+            return "the stream's clock stepped back within the window"
+        if not np.isfinite(output).all():
+            return "the model's output is not finite"
+        return None
 
     def _abstention(self, reason: str, start: float, end: float, filled: float) -> Prediction:
         self.counts.abstained += 1

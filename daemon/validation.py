@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from daemon.errors import UsageError
+from daemon.text import LENGTH, clean
 
 
 class Strict(BaseModel):
@@ -19,8 +20,58 @@ class Strict(BaseModel):
 
 Model = TypeVar("Model", bound=Strict)
 
+MAX_FILE = 1 << 18  # a contract for a thousand channels takes a quarter of it
+_MAX_DEPTH = 16
+
+
+def _presentable(label: str) -> str:
+    if clean(label) != label:
+        raise ValueError(
+            f"{clean(label)!r} has line breaks, runs of spaces, unprintable characters or more "
+            f"than {LENGTH} characters"
+        )
+    return label
+
+
 # YAML has only lists; strictness still holds for what is inside.
-Labels = Annotated[tuple[str, ...], Field(strict=False)]
+Labels = Annotated[tuple[Annotated[str, AfterValidator(_presentable)], ...], Field(strict=False)]
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only: no aliases, which can stand for gigabytes, and no tags."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        self._depth += 1
+        odd = None
+        if isinstance(event, yaml.AliasEvent):
+            odd = "has an alias (*): write it out"
+        elif getattr(event, "tag", None) is not None:
+            odd = "has a tag (!): leave it out"
+        elif self._depth > _MAX_DEPTH:
+            odd = "is nested too deeply"
+        if odd:
+            raise yaml.YAMLError(f"line {event.start_mark.line + 1} {odd}")
+        node: Any = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def limited_text(path: Path) -> str:
+    """The content of a small UTF-8 file.
+
+    Raises
+    ------
+    OSError, ValueError
+        Not readable, no UTF-8, or larger than `MAX_FILE`.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise ValueError(f"it is larger than {MAX_FILE >> 10} KiB")
+    return content.decode("utf-8")
 
 
 def read_yaml(path: Path, what: str) -> object:
@@ -29,16 +80,19 @@ def read_yaml(path: Path, what: str) -> object:
     Raises
     ------
     UsageError
-        Missing, unreadable or not YAML; names the file.
+        Missing, unreadable, too large or not YAML; names the file.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = limited_text(path)
     except FileNotFoundError:
         raise UsageError(f"{what} {path} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{what} {path} cannot be read: {error}") from None
-    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets a bad date's ValueError through
-        raise UsageError(f"{what} {path} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return yaml.load(text, _Loader)
+    # PyYAML lets a bad date's ValueError through, and a number's OverflowError.
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise UsageError(f"{what} {path} is not YAML: {clean(str(error), 300)}") from None
 
 
 def validated(kind: type[Model], content: object, where: str) -> Model:

@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,11 @@ from hypothesis import strategies as st
 
 from daemon.conditioning import Conditioning
 from daemon.decision import Decision
+from daemon.encoders.architectures import channel_lstm
+from daemon.encoders.fuse import fuse
+from daemon.encoders.streaming import StreamingEngine
 from daemon.pipeline import Pipeline
+from daemon.quality import Quality
 from daemon.records import Chunk, Float32, Prediction
 from daemon.ring import Ring
 from daemon.timeline import Timeline
@@ -44,6 +49,7 @@ def build(hop: int, max_filled: float = 1.0) -> tuple[Pipeline, Fingerprint]:
     engine = Fingerprint()
     pipeline = Pipeline(
         timeline=Timeline(RATE, 0.1),
+        quality=Quality(("Cz",), 1.0, RATE, WINDOW, hop),
         engine=engine,
         decision=Decision(("a", "b")),
         classes=("a", "b"),
@@ -140,7 +146,47 @@ def test_one_nan_abstains_only_the_windows_that_hold_it() -> None:
     assert [p.status == "abstain" for p in predictions] == holding
     assert any(holding)
     assert not all(holding)
+    assert predictions[10].reason == "channel Cz: values that are not finite numbers"
     assert np.isfinite(engine.ring.window()).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -3e38])
+def test_one_bad_value_leaves_no_trace_in_a_running_state(bad: float) -> None:
+    """A window that holds it abstains; every other one is what it would have been, bit by bit."""
+    keras.utils.set_random_seed(0)
+    engine = StreamingEngine(fuse(channel_lstm(WINDOW, 3, units=(7, 5))), WINDOW, 7, "/CPU:0")
+    eeg = np.random.default_rng(0).normal(scale=20, size=(300, 3)).astype(np.float32)
+    stamps = np.arange(300) / RATE
+
+    def classify(samples: np.ndarray) -> list[Prediction]:
+        pipeline = Pipeline(
+            timeline=Timeline(RATE, 0.1),
+            quality=Quality(("Fz", "Cz", "Pz"), 1.0, RATE, WINDOW, 7),
+            engine=engine,
+            decision=Decision(("a", "b", "c", "d", "e", "f")),
+            classes=("a", "b", "c", "d", "e", "f"),
+            window=WINDOW,
+            hop=7,
+            max_filled=1.0,
+        )
+        pipeline.connect(Conditioning([0, 1, 2], [1.0] * 3))
+        predictions = []
+        for start in range(0, 300, 3):
+            part = slice(start, start + 3)
+            predictions += pipeline.feed(Chunk(samples[part], stamps[part]))
+            pipeline.catch_up()
+        return predictions
+
+    expected = classify(eeg)
+    eeg[123, 1] = bad
+    found = classify(eeg)
+    assert {p.status for p in expected} == {"ok"}
+    for n, (one, other) in enumerate(zip(found, expected, strict=True)):
+        if n * 7 <= 123 < n * 7 + WINDOW:
+            assert one.status == "abstain"
+            assert str(one.reason).startswith("channel Cz: ")
+        else:
+            assert one == other
 
 
 def test_newest_only_answers_one_window_and_counts_the_rest() -> None:

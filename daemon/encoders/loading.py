@@ -21,7 +21,8 @@ from daemon.contract import Contract
 from daemon.encoders import container
 from daemon.encoders.inspection import Refused
 from daemon.errors import UsageError
-from daemon.validation import read_yaml, validated
+from daemon.text import clean
+from daemon.validation import limited_text, read_yaml, validated
 
 _BUNDLED = ("model.keras", "model.h5")
 
@@ -229,8 +230,7 @@ def _gist(error: Exception) -> str:
     for preamble in ("Exception encountered:", "Example error message for object"):
         text = text.rpartition(preamble)[2]
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    short = " ".join(lines[: 1 + lines[0].endswith(":")])[:240]
-    return "".join(letter if letter.isprintable() else "?" for letter in short)
+    return clean(" ".join(lines[: 1 + lines[0].endswith(":")]), 240)
 
 
 def _bundled_model(folder: Path) -> Path:
@@ -250,8 +250,8 @@ def _verdict(report: Path) -> str | None:
     if not report.exists():
         return None
     try:
-        content = json.loads(report.read_text(encoding="utf-8"))
+        content = json.loads(limited_text(report))
     except (OSError, ValueError, RecursionError):
         raise UsageError(f"report {report} is not JSON: train the model anew") from None
     verdict = content.get("verdict") if isinstance(content, dict) else None
-    return verdict if isinstance(verdict, str) else None
+    return clean(verdict, 1000) if isinstance(verdict, str) else None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daemon.errors import UsageError
+from daemon.text import clean
 
 
 @contextmanager
@@ -37,4 +38,4 @@ def unreadable(path: Path, error: Exception) -> UsageError:
 
 
 def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or error.__class__.__name__
+    return clean(str(error), 300) or error.__class__.__name__

@@ -20,6 +20,7 @@ import yaml
 from daemon.errors import EegdError
 from daemon.inlet import find_streams
 from daemon.stop import Stop
+from daemon.text import clean
 
 BUNDLE = Path(__file__).with_name("demo_bundle")
 
@@ -96,7 +97,7 @@ class Demo:
             self._require_alive()
             said, stamp = markers.pull_sample(timeout=0.1)
             names, stamps = classes.pull_chunk(timeout=0.0)
-            truth += [(at, name[0]) for name, at in zip(names, stamps, strict=True)]
+            truth += [(at, clean(name[0])) for name, at in zip(names, stamps, strict=True)]
             if said is None:
                 continue
             if not shown:
@@ -155,13 +156,13 @@ class Demo:
 
 
 def _heading(classes: Iterable[str]) -> str:
-    return f"{'true class':<13}" + "".join(f"{name:>{_width(name)}}" for name in classes)
+    return f"{'true class':<13}" + "".join(f"{clean(name):>{_width(name)}}" for name in classes)
 
 
 def _line(marker: dict[str, Any], truth: str) -> str:
     """A percentage under each class, the best one marked."""
     if marker["status"] != "ok":
-        return f"{truth:<13}abstains: {marker['reason']}"
+        return f"{truth:<13}abstains: {clean(marker['reason'], 300)}"
     probabilities: dict[str, float] = marker["probabilities"]
     best = max(probabilities, key=probabilities.__getitem__)
     return f"{truth:<13}" + "".join(

@@ -19,6 +19,7 @@ from daemon.records import Float64, Samples, StreamDescription
 from daemon.rehearsal.complaints import one_line, quiet, unreadable
 from daemon.rehearsal.integrity import check_edf, check_fif
 from daemon.rehearsal.xdf import Markers, read_xdf
+from daemon.text import clean
 
 SUFFIXES = (".xdf", ".xdfz", ".xdf.gz", ".edf", ".bdf", ".fif", ".fif.gz", ".set")
 
@@ -138,7 +139,7 @@ def _read_with_mne(path: Path, type: str) -> Recording:
     if len(dimensions) == len(raw.ch_names):
         for position, i in enumerate(picks):
             if dimensions[i] not in _SCALED_BY_MNE:
-                units[position] = _utf8(dimensions[i])
+                units[position] = clean(_utf8(dimensions[i]))
     stamps = np.arange(len(samples)) / rate
     stream = StreamDescription(
         name=path.name[: -len(next(s for s in SUFFIXES[::-1] if lower.endswith(s)))],
@@ -147,7 +148,7 @@ def _read_with_mne(path: Path, type: str) -> Recording:
         hostname="",
         sample_rate=rate,
         channel_format="double64",
-        labels=tuple(raw.ch_names[i] for i in picks),
+        labels=tuple(clean(raw.ch_names[i]) for i in picks),
         units=tuple(units),
     )
     marks = sorted(zip(map(float, onsets), texts, strict=True), key=lambda mark: mark[0])

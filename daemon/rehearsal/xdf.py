@@ -14,6 +14,7 @@ from daemon.errors import UsageError
 from daemon.records import Float64, Samples, StreamDescription
 from daemon.rehearsal.complaints import quiet, unreadable
 from daemon.rehearsal.integrity import check_xdf, open_maybe_gzip
+from daemon.text import clean
 
 Markers = tuple[tuple[float, str], ...]
 
@@ -78,9 +79,9 @@ def _choose(
         if stream.channel_format != "string"
         and len(content["time_stamps"])
         and all(
-            getattr(stream, key).casefold() == value.casefold()
+            getattr(stream, key).casefold() == clean(value).casefold()
             if key == "type"
-            else getattr(stream, key) == value
+            else getattr(stream, key) == clean(value)
             for key, value in wanted.items()
         )
     ]
@@ -107,7 +108,7 @@ def _describe(info: Any, path: Path) -> StreamDescription:
 
     def text(of: Any, key: str) -> str:
         values = (of or {}).get(key) or [None]
-        return (values[0] or "").strip() if not isinstance(values[0], dict) else ""
+        return clean(values[0] or "") if not isinstance(values[0], dict) else ""
 
     count = int(text(info, "channel_count"))
     desc = (info.get("desc") or [None])[0]
@@ -116,7 +117,7 @@ def _describe(info: Any, path: Path) -> StreamDescription:
     if not listed or len(listed) != count:
         listed = [{}] * count
     return StreamDescription(
-        name=text(info, "name") or path.stem,
+        name=text(info, "name") or clean(path.stem),
         type=text(info, "type"),
         source_id=text(info, "source_id"),
         hostname=text(info, "hostname"),

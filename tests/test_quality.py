@@ -1,0 +1,235 @@
+"""The window's verdict, against one that looks at the whole window at once."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daemon.contract import MICROVOLTS, known_unit
+from daemon.quality import BEYOND, ENOUGH_SECONDS, NOISE, RAIL, STILL, SWING, Quality
+from daemon.records import Float32
+from daemon.rehearsal.recordings import read_recording
+from daemon.rehearsal.simulator import Simulator
+
+RATE = 32.0
+LABELS = ("Fz", "Cz", "Pz")
+
+
+def eeg(n: int, channels: int = 3, seed: int = 0) -> Float32:
+    noise = np.random.default_rng(seed).normal(scale=20, size=(n, channels))
+    return noise.astype(np.float32)
+
+
+def verdicts(quality: Quality, samples: Float32, window: int, hop: int, cuts: list[int]) -> list:
+    """As the pipeline feeds it: pieces end where chunks or windows do."""
+    ends = set(range(window, len(samples) + 1, hop))
+    edges = sorted({0, len(samples), *(c for c in cuts if c <= len(samples)), *ends})
+    found = []
+    for start, stop in itertools.pairwise(edges):
+        given_on = quality.push(samples[start:stop])
+        assert np.isfinite(given_on).all()
+        assert (np.abs(given_on) < BEYOND).all()
+        if stop in ends:
+            found.append(quality.fault())
+    return found
+
+
+def slow(window: Float32, rate: float) -> str | None:
+    """The kind of fault and its channels, from the whole window."""
+    finite = np.isfinite(window)
+    steps, channels = window.shape
+    enough = max(round(ENOUGH_SECONDS * rate), 2)
+    if not finite.all():
+        return said("finite", ~finite.all(axis=0))
+    swing = np.ptp(window.astype(np.float64), axis=0)
+    wild = (swing > SWING) | (np.abs(window).max(axis=0) >= BEYOND)
+    if wild.any():
+        return said("large", wild)
+    if steps >= enough and 0 < swing.max() < NOISE:
+        return "noise"
+    second = max(min(round(rate), steps), enough)
+    flat, railed = np.zeros(channels, bool), np.zeros(channels, bool)
+    for c in range(channels):
+        for start in range(steps - second + 1):
+            stretch = window[start : start + second, c]
+            flat[c] |= bool((np.abs(np.diff(stretch)) <= np.float32(STILL)).all())
+        column = window[:, c]
+        at = max((column == column.max()).sum(), (column == column.min()).sum())
+        railed[c] = at >= max(RAIL * steps, enough)
+    if flat.any():
+        return said("flat", flat)
+    return said("stuck", railed) if railed.any() else None
+
+
+def said(kind: str, which: np.ndarray) -> str:
+    return f"{kind}: {', '.join(itertools.compress(LABELS, which))}"
+
+
+def short(reason: str | None) -> str | None:
+    if reason is None or "own noise" in reason:
+        return reason and "noise"
+    kind = next(word for word in ("finite", "large", "flat", "stuck") if word in reason)
+    return f"{kind}: {reason.split(': ')[0].split(' ', 1)[1]}"
+
+
+FAULTS = ("nan", "inf", "huge", "absurd", "hold", "clip", "small", "offset")
+
+
+@st.composite
+def broken_eeg(draw: st.DrawFn) -> Float32:
+    samples = eeg(draw(st.integers(60, 260)), seed=draw(st.integers(0, 9)))
+    for _ in range(draw(st.integers(0, 3))):
+        start, length = draw(st.integers(0, 250)), draw(st.integers(1, 70))
+        channels = draw(st.sampled_from([[0], [1], [2], [0, 2], [0, 1, 2]]))
+        part = samples[start : start + length, channels]
+        fault = draw(st.sampled_from(FAULTS))
+        if fault == "hold":
+            part[:] = part[:1]
+        elif fault == "clip":
+            part[:] = np.clip(part, -5, 5)
+        elif fault == "small":
+            samples[:, channels] *= np.float32(1e-6)
+            continue
+        elif fault == "offset":
+            samples[:, channels] += np.float32(3e5)
+            continue
+        else:
+            values = {"nan": np.nan, "inf": -np.inf, "huge": 2e6, "absurd": -3e38}
+            part[:] = values[fault]
+        samples[start : start + length, channels] = part
+    return samples
+
+
+@given(
+    broken_eeg(),
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.lists(st.integers(1, 260), max_size=12),
+)
+@settings(max_examples=150)
+def test_every_window_is_judged_as_if_looked_at_as_a_whole(
+    samples: Float32, window: int, hop: int, cuts: list[int]
+) -> None:
+    quality = Quality(LABELS, 1.0, RATE, window, hop)
+    found = verdicts(quality, samples, window, hop, cuts)
+    starts = range(0, len(samples) - window + 1, hop)
+    assert [*map(short, found)] == [slow(samples[s : s + window], RATE) for s in starts]
+    # The same words too, whatever the cuts, and nothing is left of the run before.
+    quality.restart()
+    assert verdicts(quality, samples, window, hop, list(range(261))) == found
+
+
+def judged(
+    samples: Float32, labels: tuple[str, ...] = LABELS, microvolts: float = 1.0
+) -> str | None:
+    quality = Quality(labels, microvolts, RATE, len(samples), len(samples))
+    quality.push(samples)
+    return quality.fault()
+
+
+def test_each_fault_is_named_with_its_channel() -> None:
+    clean = eeg(320)
+    assert judged(clean) is None
+
+    def with_pz(values: np.ndarray | float, part: slice = slice(0, 320)) -> str | None:
+        samples = clean.copy()
+        samples[part, 2] = values
+        return judged(samples)
+
+    one = slice(7, 8)
+    assert with_pz(np.nan, one) == "channel Pz: values that are not finite numbers"
+    assert with_pz(np.inf, one) == "channel Pz: values that are not finite numbers"
+    assert str(with_pz(2e6, one)).startswith("channel Pz: too large for EEG (2e+06 microvolts)")
+    assert str(with_pz(3e38)).startswith("channel Pz: too large for EEG (3e+38 microvolts)")
+    assert with_pz(0.0) == "channel Pz: flat for 1 s or longer"
+    assert with_pz(-31.5, slice(100, 132)) == "channel Pz: flat for 1 s or longer"
+    assert with_pz(-31.5, slice(100, 131)) is None
+    # What an upstream high-pass filter leaves of a dead channel.
+    assert with_pz(np.geomspace(1e-2, 1e-9, 320)) == "channel Pz: flat for 1 s or longer"
+    hum = np.clip(500 * np.sin(2 * np.pi * 50 / 256 * np.arange(320)), -300, 300)
+    assert with_pz(hum) == "channel Pz: stuck at an extreme for 30% of the window"
+
+
+@pytest.mark.parametrize("rate", [16.0, 32.0, 200.0])
+def test_a_second_is_flat_wherever_it_begins_and_one_sample_less_is_not(rate: float) -> None:
+    second, window = int(rate), int(3 * rate)
+    for start in range(0, 2 * second + 1, 3):
+        for length in (second - 1, second):
+            samples = eeg(window)
+            samples[start : start + length, 1] = 4
+            found = verdicts(Quality(LABELS, 1.0, rate, window, 7), samples, window, 7, [])
+            assert found == [None if length < second else "channel Cz: flat for 1 s or longer"]
+
+
+def test_several_channels_are_counted() -> None:
+    labels = tuple(f"E{n}" for n in range(1, 33))
+    samples = eeg(320, 32)
+    samples[:, [3, 9, 20, 30, 31]] = 7
+    assert judged(samples, labels) == "channels E4, E10, E21 and 2 more: flat for 1 s or longer"
+
+
+def test_a_unit_that_cannot_be_right() -> None:
+    microvolts = eeg(320)
+    assert "unit" in str(judged(microvolts * np.float32(1e6)))
+    assert "unit" in str(judged(microvolts * np.float32(1e-6)))
+    # The same samples, announced rightly, in the model's unit.
+    assert judged(microvolts * np.float32(1e-6), microvolts=1e6) is None
+    assert judged(microvolts * np.float32(1e-3), microvolts=1e3) is None
+    # One quiet channel among others is flat; it says nothing of the unit.
+    microvolts[:, 1] *= np.float32(1e-6)
+    assert judged(microvolts) == "channel Cz: flat for 1 s or longer"
+
+
+def test_an_electrodes_offset_is_no_fault() -> None:
+    offsets = np.array([3e5, -3e5, 1e4], np.float32)
+    drift = np.linspace(0, 2e4, 320, dtype=np.float32)[:, None]
+    assert judged(eeg(320) + offsets + drift) is None
+
+
+def test_held_values_of_a_bridged_gap_are_no_flat_channel() -> None:
+    samples = eeg(320)
+    quality = Quality(LABELS, 1.0, RATE, 320, 320)
+    quality.push(samples[:100])
+    quality.push(np.repeat(samples[99:100], 60, axis=0), bridged=True)
+    quality.push(samples[100:260])
+    assert quality.fault() is None
+
+
+@pytest.mark.parametrize("rate", [128.0, 160.0, 512.0])
+def test_the_simulator_is_never_faulty(rate: float) -> None:
+    window, hop = round(2 * rate), round(rate)
+    samples, _ = Simulator(rate).next(round(60 * rate))
+    quality = Quality(Simulator.labels, 1.0, rate, window, hop)
+    assert set(verdicts(quality, samples, window, hop, [])) == {None}
+
+
+DATA = Path(__file__).parents[2] / "shared/data"
+RECORDINGS = [
+    *(f"eegbci_S001/S001R{n:02}.edf" for n in (1, 2, 7, 14)),
+    "xdf/bciessentials_switch_example.xdf",
+    "xdf/eeglab32_relayed_LSL_32ch.xdf",
+    "xdf/museLSL2_P001.xdf",
+    "xdf/museLSL2_P002.xdf",
+]
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_real_recordings_are_faulty_only_where_a_channel_is_dead(name: str) -> None:
+    if not (DATA / name).exists():
+        pytest.skip(f"no {DATA / name}")
+    recording = read_recording(DATA / name)
+    rate, labels = recording.stream.sample_rate, recording.stream.labels
+    scales = [MICROVOLTS[known_unit(unit) or "microvolts"] for unit in recording.stream.units]
+    samples = (recording.samples.astype(np.float64) * scales).astype(np.float32)
+    if not samples[-80:].any():
+        samples = samples[:-80]  # some of these files end in half a second of zeros
+    for seconds in (1.0, 4.0, 30.0):
+        window, hop = round(seconds * rate), round(rate / 2)
+        found = set(verdicts(Quality(labels, 1.0, rate, window, hop), samples, window, hop, []))
+        faults = [reason for reason in found if reason]
+        # An auxiliary input that was open, and drives from rail to rail.
+        assert not [reason for reason in faults if not reason.startswith("channel AUX_RIGHT: ")]
+        assert faults or "P002" not in name or len(samples) < window
