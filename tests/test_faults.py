@@ -105,9 +105,12 @@ def test_a_burst_is_due_at_once_and_the_rest_in_time(speed: float) -> None:
 
 
 def test_process_faults_come_between_the_chunks() -> None:
-    items = [item for _, item in played("freeze:at=2", "crash:at=4")]
+    timed = played("freeze:at=2", "gap:at=2", "crash:at=4")
+    items = [item for _, item in timed]
     before = list(takewhile(lambda item: not isinstance(item, Fault), items))
     assert joined([(0, item) for item in before])[0][-1] < 200
+    (due,) = (due for due, item in timed if isinstance(item, Fault) and item.kind == "freeze")
+    assert due == pytest.approx(2, abs=0.03)
     assert [item.kind for item in items if isinstance(item, Fault)] == ["freeze", "crash"]
 
 

@@ -58,10 +58,10 @@ def disturbed(
 ) -> Timed:
     """A timetable (see ``replay.timetable``) with faults; those of ``PROCESS`` become items."""
     numbered = _numbered(items, rate)
-    changed = _changed(numbered, faults, rate, np.random.default_rng(seed))
+    struck = _struck(numbered, [fault for fault in faults if fault.kind in PROCESS], rate)
+    changed = _changed(struck, faults, rate, np.random.default_rng(seed))
     batched = _batched(changed, [fault for fault in faults if fault.kind == "batch"], rate)
-    struck = _struck(batched, [fault for fault in faults if fault.kind in PROCESS], rate)
-    return _hurried(struck, [fault for fault in faults if fault.kind == "burst"], rate, speed)
+    return _hurried(batched, [fault for fault in faults if fault.kind == "burst"], rate, speed)
 
 
 def lateness(faults: Sequence[Fault]) -> float:

@@ -7,13 +7,17 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import pylsl
 from amplifier_truth import Truth, read_truth
-from programs import eegd, open_inlet, unique, write_config
+from programs import eegd, open_inlet, unique, write_config, write_contract
+
+from daemon.encoders.architectures import channel_lstm
 
 RATE, WINDOW, HOP, STALL = 160, 800, 40, 1.0
 PATIENCE = 300.0  # seconds for things that a loaded machine makes slow, and that no case is about
@@ -116,8 +120,29 @@ class Outcome:
         return waits
 
 
-def run_case(case: Case, bundle: Path, folder: Path) -> Outcome:
-    """Daemon and amplifier from start to end; everything that was published and counted."""
+def write_bundle(folder: Path) -> keras.Model:
+    """A small channel encoder, and its bundle in ``folder``."""
+    keras.utils.set_random_seed(11)
+    model = channel_lstm(WINDOW, len(CHANNELS), len(CLASSES), units=(16, 8))
+    model.save(folder / "model.keras")
+    write_contract(
+        folder,
+        sample_rate=RATE,
+        window=WINDOW,
+        channels=list(CHANNELS),
+        unit="microvolts",
+        classes=list(CLASSES),
+    )
+    return model
+
+
+def run_case(
+    case: Case, bundle: Path, folder: Path, watch: Callable[[int], object] = id
+) -> Outcome:
+    """Daemon and amplifier from start to end; everything that was published and counted.
+
+    ``watch`` is called with the daemon's process id as soon as that publishes.
+    """
     name, output = unique("Amp"), unique("Out")
     config = write_config(
         folder,
@@ -154,6 +179,7 @@ def run_case(case: Case, bundle: Path, folder: Path) -> Outcome:
         inlet = open_inlet(output, PATIENCE, buffer=36000)
         listener = threading.Thread(target=listen)
         listener.start()
+        watch(daemon.process.pid)
         try:
             with eegd(folder, "simulate", *arguments) as amplifier:
                 # Beside others it may be slow to start, and each life lingers for a second.

@@ -12,11 +12,8 @@ import keras
 import pylsl
 import pytest
 from amplifier_truth import largest_difference
-from fault_case import CHANNELS, CLASSES, RATE, STALL, WINDOW, Case, Outcome, run_case
+from fault_case import CHANNELS, STALL, Case, Outcome, run_case, write_bundle
 from fault_table import Row, write_table
-from programs import write_contract
-
-from daemon.encoders.architectures import channel_lstm
 
 SIDE_BY_SIDE = 4
 TABLE = os.environ.get("EEGD_FAULT_TABLE")
@@ -117,26 +114,23 @@ Futures = dict[str, "Future[Outcome]"]
 
 
 @pytest.fixture(scope="module")
-def model() -> keras.Model:
-    keras.utils.set_random_seed(11)
-    return channel_lstm(WINDOW, len(CHANNELS), len(CLASSES), units=(16, 8))
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bundle")
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Path) -> keras.Model:
+    return write_bundle(bundle)
 
 
 @pytest.fixture(scope="module")
 def running(
-    model: keras.Model, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    bundle: Path,
+    model: keras.Model,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Futures]:
     """All selected cases, some of them side by side."""
-    bundle = tmp_path_factory.mktemp("bundle")
-    model.save(bundle / "model.keras")
-    write_contract(
-        bundle,
-        sample_rate=RATE,
-        window=WINDOW,
-        channels=list(CHANNELS),
-        unit="microvolts",
-        classes=list(CLASSES),
-    )
     pylsl.resolve_streams(0.1)  # liblsl's first use must not be by several threads at once
     selected = {item.callspec.params["case"] for item in request.session.items if _is_ours(item)}
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
