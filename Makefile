@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test exactness soak check format demo-model
+.PHONY: demo test exactness soak faults soak-faults check format demo-model
 
 demo: .venv/core
 	$(BIN)/eegd demo
@@ -14,6 +14,15 @@ test: .venv/test
 # Ten minutes at eight times real time: memory must stay flat.
 soak: .venv/test
 	$(BIN)/python -m pytest -m slow -s tests/live/test_soak.py
+
+# Every fault of an amplifier over real LSL; writes the table of docs/reliability.md.
+faults: .venv/test
+	EEGD_FAULT_TABLE=docs/reliability.md $(BIN)/python -m pytest -m "slow or not slow" -s \
+		tests/live/test_faults.py
+
+# An hour of random faults at eight times real time; EEGD_SOAK_SECONDS makes it shorter.
+soak-faults: .venv/test
+	$(BIN)/python -m pytest -m slow -s tests/live/test_soak_faults.py
 
 # Every engine against Keras and float64 at full length; needs the recordings.
 exactness: .venv/test

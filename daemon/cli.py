@@ -158,7 +158,16 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
     )
 
 
-@main.command()
+class _WithFaults(click.Command):
+    """Its help ends with how faults are written."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from daemon.rehearsal.faults import spelling
+
+        formatter.write(f"\nFaults, with their defaults, in seconds of EEG:\n{spelling()}\n")
+
+
+@main.command(cls=_WithFaults)
 @click.option("--name", default="SimulatedEEG", show_default=True, help="The stream's name.")
 @click.option("--rate", default=160.0, show_default=True, help="Samples per second.")
 @click.option("--classes", help="Only these, separated by commas [default: all six].")
@@ -169,6 +178,18 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
     "--burst", default=0.0, show_default=True, help="Seconds that are sent at once first."
 )
 @click.option("--wait", type=float, help="Seconds to wait for a consumer before starting.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND:at=S,…",
+    help="What goes wrong and when, as listed below; may be given several times.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    help="File that receives what was sent and what went wrong, as JSON lines.",
+)
 def simulate(
     name: str,
     rate: float,
@@ -178,9 +199,14 @@ def simulate(
     speed: float,
     burst: float,
     wait: float | None,
+    faults: tuple[str, ...],
+    truth: Path | None,
 ) -> None:
     """A 32-channel EEG amplifier on LSL, announcing its true class on <name>-classes."""
     quiet_liblsl()
+    from daemon.rehearsal import amplifier
+    from daemon.rehearsal.faults import planned
+    from daemon.rehearsal.life import Amplifier, lives
     from daemon.rehearsal.replay import play
     from daemon.rehearsal.simulator import CLASSES, Simulator
     from daemon.rehearsal.sources import simulator_source
@@ -188,6 +214,12 @@ def simulate(
 
     chosen = tuple(label.strip() for label in classes.split(",")) if classes else CLASSES
     source = simulator_source(Simulator(rate, seed, chosen), name=name)
+    if faults or truth:
+        plan = lives(planned(faults, seconds, seed), seconds)
+        simulated = Amplifier(name, rate, chosen, seed, speed, burst, wait, truth)
+        with Stop().signals() as stop:
+            amplifier.simulate(simulated, plan, stop)
+        return
     with Stop().signals() as stop:
         play(source, speed=speed, burst=burst, seconds=seconds, stop=stop, wait_for_consumer=wait)
 

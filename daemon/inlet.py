@@ -17,6 +17,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,29 +117,23 @@ def list_streams(wait: float) -> list[StreamDescription]:
 def resolve(
     wanted: Wanted, *, timeout: float | None, stopped: Callable[[], bool]
 ) -> pylsl.StreamInfo | None:
-    """The one stream that matches, or None when ``stopped`` says so first.
+    """The first stream that matches, or None when ``stopped`` says so first.
+
+    Whether it is the only one is for `Inlet.require_only` to say: the samples that come while it
+    looks again are then not lost.
 
     Raises
     ------
     StreamNotFoundError
         None answered within ``timeout`` seconds; None waits for ever.
-    ContractError
-        Several match; names them all.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     told = False
-    # It looks in the background, so that a stop is heard at once; what it saw may be gone by now,
-    # or be the same amplifier before and after a restart, hence the second look.
+    # It looks in the background, so that a stop is heard at once.
     resolver = pylsl.ContinuousResolver()
     while not stopped():
         time.sleep(_POLL)
-        found = find_streams(wanted) if _matching(resolver.results(), wanted) else []
-        if len(found) > 1:
-            names = "; ".join(_named(info) for info in found)
-            raise ContractError(
-                f"{len(found)} streams match {wanted}: {names}. Add name, source_id or hostname "
-                "under stream in the config until only one does"
-            )
+        found = _matching(resolver.results(), wanted)
         if found:
             return found[0]
         if deadline is not None and time.monotonic() >= deadline:
@@ -244,12 +239,13 @@ class Inlet:
         )
         self.stream = describe(self._patiently(self._inlet.info))
         self._offset = 0.0
+        self._waiting = 0
         self._closed = threading.Event()
         self._synchronised = threading.Event()
         self._clock: threading.Thread | None = None
 
     def open(self) -> None:
-        """Subscribe, and learn the offset between the sender's clock and this host's.
+        """Subscribe: samples queue from now on.
 
         Raises
         ------
@@ -258,6 +254,28 @@ class Inlet:
         self._patiently(self._inlet.open_stream)
         self._clock = threading.Thread(target=self._follow_clock, name="clock offset", daemon=True)
         self._clock.start()
+
+    def require_only(self, wanted: Wanted) -> None:
+        """Look once more whether this is the one stream that matches.
+
+        Raises
+        ------
+        ContractError
+            Several match; names them all.
+        StreamLostError
+            Another one answers, and this one no longer does.
+        """
+        found = {info.uid(): _named(info) for info in find_streams(wanted)}
+        if len(found) > 1:
+            raise ContractError(
+                f"{len(found)} streams match {wanted}: {'; '.join(sorted(found.values()))}. Add "
+                "name, source_id or hostname under stream in the config until only one does"
+            )
+        if found and self.uid not in found:
+            raise StreamLostError(f"stream {self.stream} went away")
+
+    def synchronise(self) -> None:
+        """Wait for the offset between the sender's clock and this host's."""
         # Samples queue meanwhile. The first estimate takes liblsl about 0.6 s.
         until = time.monotonic() + _METADATA
         while not self._synchronised.wait(_SLICE) and time.monotonic() < until:
@@ -281,16 +299,25 @@ class Inlet:
         Raises
         ------
         StreamLostError
+            Says how many samples had arrived that liblsl does not hand out any more.
         """
         try:
-            samples, stamps = self._inlet.pull_chunk(
-                timeout=timeout, max_samples=1 << 16, min_samples=1, as_numpy=True
-            )
+            samples, stamps = self._inlet.pull_chunk(timeout=timeout, max_samples=1, as_numpy=True)
         except LostError:
-            raise StreamLostError(f"stream {self.stream} was lost") from None
+            # liblsl counts its own sign of the end, which a pull that waits takes out.
+            left = max(self._inlet.samples_available() - 1, self._waiting)
+            with_it = f", and with it {left} samples that had arrived" if left else ""
+            raise StreamLostError(f"stream {self.stream} was lost{with_it}") from None
         if not len(stamps):
             return None
-        return Chunk(samples, np.asarray(stamps), self._offset)
+        # A loss between the two pulls must not cost the first one's sample: the next call says it.
+        self._waiting = self._inlet.samples_available()
+        if self._waiting:
+            with suppress(LostError):
+                more, later = self._inlet.pull_chunk(max_samples=1 << 16, as_numpy=True)
+                samples, stamps = np.concatenate([samples, more]), np.concatenate([stamps, later])
+                self._waiting = 0
+        return Chunk(samples, stamps, self._offset)
 
     def close(self) -> None:
         """End the subscription."""

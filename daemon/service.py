@@ -25,7 +25,7 @@ _PULL = 0.1  # seconds a pull may wait; bounds how long a stop goes unnoticed
 _UNDER_WAY = 0.05  # seconds that a sample may be on its way to us when the stop comes
 _DRAIN = 1.0  # seconds that the samples received before a stop may take to be answered
 _BLOCK = 512  # samples fed between two looks at the stop flag
-_RETRY = 2.0
+_RETRY, _RETRY_MOST = 0.5, 2.0  # seconds between two attempts to connect, doubled each time
 
 _NOTHING = Chunk(np.empty((0, 0)), np.empty(0))
 
@@ -85,6 +85,7 @@ class Service:
         self._backlog = _NOTHING
         self._lost = ""
         self._refusal = ""
+        self._retry = _RETRY
         self._told_gaps = 0
         self._told_skipped = 0
 
@@ -118,13 +119,17 @@ class Service:
             return
         inlet = Inlet(info, self._stop)
         try:
-            pick = self._pick(inlet.stream)
-            for assumption in pick.assumptions:
-                log.warning("stream %s: %s", inlet.stream, assumption)
-            inlet.open()
+            try:
+                pick = self._pick(inlet.stream)
+                inlet.open()
+            finally:
+                inlet.require_only(self._wanted)  # two that match are worse than one that is wrong
+            inlet.synchronise()
         except (ContractError, StreamLostError):
             inlet.close()
             raise
+        for assumption in pick.assumptions:
+            log.warning("stream %s: %s", inlet.stream, assumption)
         self._pipeline.connect(Conditioning(pick.indices, pick.scales))
         self._inlet = inlet
         self._backlog = _NOTHING
@@ -152,8 +157,8 @@ class Service:
             if self._lookout.another(self._inlet.uid):
                 self._lose(f"stream {self._inlet.stream} stays silent and another one matches")
         elif time.monotonic() - self._heard > self._stall_after:
-            self._lookout = Lookout(self._wanted)
             self._abstain(f"no sample for {self._stall_after:g} s")
+            self._lookout = Lookout(self._wanted)
 
     def _pull(self, inlet: Inlet, timeout: float) -> None:
         """Everything there is into the backlog: what liblsl still holds dies with the stream."""
@@ -216,11 +221,16 @@ class Service:
         try:
             self._connect(timeout=None)
             self._refusal = ""
-        except (ContractError, StreamLostError) as error:
+            self._retry = _RETRY
+            return
+        except StreamLostError as error:
+            log.warning("%s", error)  # the abstention is out
+        except ContractError as error:
             if str(error) != self._refusal:
                 self._refusal = str(error)
                 self._abstain(f"waiting for the right stream: {error}")
-            self._pause(_RETRY)
+        self._pause(self._retry)
+        self._retry = min(2 * self._retry, _RETRY_MOST)
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds

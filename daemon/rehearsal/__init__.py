@@ -7,6 +7,10 @@ xdf          the XDF part of it
 integrity    is a recording file whole?
 complaints   what pyxdf and MNE complain of, as one line
 sources      the simulator or a recording as chunks that begin at time 0
+faults       what can go wrong with an amplifier, and how it is written
+disturbance  a timetable → the same one with faults
+life         the simulator in a process of its own, from its start to its end
+amplifier    one life after another, with faults as planned
 replay       a source → LSL, on a schedule
 scoring      a recording through the pipeline → predictions as CSV
 """

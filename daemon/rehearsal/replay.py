@@ -15,7 +15,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
 
@@ -26,6 +26,9 @@ from daemon.records import Chunk, StreamDescription
 from daemon.rehearsal.sources import Marker, Source
 
 logger = logging.getLogger(__name__)
+
+Timed = Iterator[tuple[float, Chunk | Marker]]
+Item = Chunk | Marker | Callable[[float], None]
 
 
 def timetable(
@@ -88,6 +91,9 @@ def play(
     stop: Event | None = None,
     wait_for_consumer: float | None = None,
     linger: float = 1.0,
+    disturb: Callable[[Timed], Iterator[tuple[float, Item]]] = iter,
+    late: float = 0.0,
+    origin: float | None = None,
 ) -> int:
     """Open the outlets and push until the source ends or ``stop`` is set.
 
@@ -104,6 +110,14 @@ def play(
         begins all the same. None begins at once; what nobody listens to is lost.
     linger : float
         Seconds to stay after the last push: liblsl drops what is unsent when an outlet closes.
+    disturb : function of a timetable
+        Changes it; what it puts in that is neither chunk nor marker is called when it is due, with
+        the stamp of the source's time 0.
+    late : float
+        Seconds by which the stamps lie in the past, beside the burst.
+    origin : float or None
+        When the source whose continuation this is began, on this host's ``local_clock``: at a
+        ``speed`` its stamps have run ahead since then. None is now.
 
     Returns
     -------
@@ -126,20 +140,25 @@ def play(
     stop = stop or Event()
     # The markers' outlet first: who sees the EEG finds it.
     marker_outlet = _outlet(_marker_description(source), burst)
-    outlet = _outlet(source.stream, burst)
+    outlet = _outlet(source.stream, burst + late)
     logger.info("stream %s is open, markers in %r", source.stream, source.marker_stream)
     if wait_for_consumer is not None and not _wait_for_consumer(outlet, wait_for_consumer, stop):
         logger.warning("nobody listens to %r; beginning all the same", source.stream.name)
     pushed = 0
     start = local_clock()
-    first = start - burst
-    for due, item in timetable(source.pieces, speed=speed, burst=burst, seconds=seconds):
+    first = start - burst - late
+    if origin is not None:
+        first += (start - origin) * (speed - 1)
+    timed = timetable(source.pieces, speed=speed, burst=burst, seconds=seconds)
+    for due, item in disturb(timed):
         if stop.wait(max(0.0, start + due - local_clock())):
             return pushed
         if isinstance(item, Chunk):
             # A list: of an array of one stamp, pylsl makes a number.
             outlet.push_chunk(item.samples, (item.stamps + first).tolist())
             pushed += len(item.stamps)
+        elif callable(item):
+            item(first)
         else:
             marker_outlet.push_sample([item[1]], first + item[0])
     stop.wait(linger)

@@ -1,4 +1,8 @@
-"""Every run's LSL is its own: nothing outside this test session sees its streams or is seen."""
+"""Every run's LSL is its own: nothing outside this test session sees its streams or is seen.
+
+So are its ports: liblsl's own 32 are soon taken, two by each outlet, and who gets none of them is
+not found.
+"""
 
 import os
 import tempfile
@@ -9,6 +13,7 @@ from pathlib import Path
 _folder = Path(tempfile.mkdtemp(prefix="eegd-lsl-"))
 (_folder / "lsl_api.cfg").write_text(
     "[multicast]\nResolveScope = machine\n"
+    f"[ports]\nBasePort = {10_000 + os.getpid() % 88 * 250}\nPortRange = 240\n"
     "[lab]\n"
     f"KnownPeers = {{127.0.0.1}}\nSessionID = {uuid.uuid4().hex}\n",
     encoding="utf-8",
