@@ -77,7 +77,13 @@ def measure(eeg: Float32, rounds: int = 9, say: Callable[[str], object] = print)
         "sgemm_gflops": _sgemm(),
         "encoders": encoders,
         "hops": {hop: _streaming(stack, WINDOW, hop, eeg) for hop in HOPS},
-        "windows": {window: _streaming(stack, window, HOP, eeg) for window in WINDOWS},
+        "windows": {
+            window: {
+                **_streaming(stack, window, HOP, eeg),
+                "whole_seconds": _whole(stack, window, eeg),
+            }
+            for window in WINDOWS
+        },
     }
 
 
@@ -147,6 +153,13 @@ def _streaming(stack: Stack, window: int, hop: int, eeg: Float32) -> Figures:
     }
 
 
+def _whole(stack: Stack, window: int, eeg: Float32) -> float:
+    """Seconds of the window engine."""
+    whole = Fused(stack, window, _CPU)
+    samples = np.ascontiguousarray(eeg[:window].T)
+    return statistics.median(_seconds(lambda: whole(samples)) for _ in range(5))
+
+
 def _throughput(stack: Stack, live: Figures, eeg: Float32) -> Figures:
     """Windows a second from a recording: streaming at its lanes, peers at a batch of as many."""
     starts = np.linspace(0, len(eeg) - WINDOW, live["lanes"]).astype(int)
@@ -205,6 +218,11 @@ def table(figures: Figures) -> str:
                 f"{row['answer_seconds'] * 1e3:>9.3f} ms {row['sample_seconds'] * 1e3:>9.3f} ms "
                 f"{row['most_sample_seconds'] * 1e3:>9.3f} ms "
                 f"{row['lane_mebibytes']:>8.1f} MiB"
+                + (
+                    f", run whole {row['whole_seconds'] * 1e3:.0f} ms"
+                    if "whole_seconds" in row
+                    else ""
+                )
             )
     if "loopback" in figures:
         lines += ["", "over LSL on this machine, milliseconds: p50 p95 p99"]
