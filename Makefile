@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test exactness soak faults soak-faults check format demo-model
+.PHONY: demo test exactness soak faults soak-faults fuzz check format demo-model
 
 demo: .venv/core
 	$(BIN)/eegd demo
@@ -23,6 +23,10 @@ faults: .venv/test
 # An hour of random faults at eight times real time; EEGD_SOAK_SECONDS makes it shorter.
 soak-faults: .venv/test
 	$(BIN)/python -m pytest -m slow -s tests/live/test_soak_faults.py
+
+# Broken and random files, configs and stream metadata, this many to each reader.
+fuzz: .venv/test
+	EEGD_FUZZ=20000 $(BIN)/python -m pytest -s tests/fuzz
 
 # Every engine against Keras and float64 at full length; needs the recordings.
 exactness: .venv/test

@@ -223,7 +223,7 @@ def _require_keras_own(entry: Entry, where: str) -> None:
         or not MODULES.fullmatch(module)
         or registered not in (None, entry["class_name"])
     ):
-        raise Refused(f"{where} is not Keras's own, it is from {module!r}; {_REBUILD}")
+        raise Refused(f"{where} is not Keras's own, it is from {str(module)[:60]!r}; {_REBUILD}")
 
 
 def _with_input(layers: list[Entry]) -> list[Entry]:

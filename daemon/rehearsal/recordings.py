@@ -18,6 +18,7 @@ from daemon.errors import UsageError
 from daemon.records import Float64, Samples, StreamDescription
 from daemon.rehearsal.complaints import one_line, quiet, unreadable
 from daemon.rehearsal.integrity import check_edf, check_fif
+from daemon.rehearsal.matlab import check_set
 from daemon.rehearsal.xdf import Markers, read_xdf
 from daemon.text import clean
 
@@ -113,6 +114,7 @@ def _read_with_mne(path: Path, type: str) -> Recording:
         # Asked here because MNE's own complaint comes late and is not an ImportError.
         import pymatreader  # noqa: F401
 
+        check_set(path)
         read = mne.io.read_raw_eeglab
     elif lower.endswith((".edf", ".bdf")):
         dimensions = check_edf(path)

@@ -1,0 +1,136 @@
+"""Recordings of every format, broken: read, or refused in one line."""
+
+import io
+import struct
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import mne
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import given
+from hypothesis import strategies as st
+from mutation import FUZZ, mutated
+
+Run = Callable[[str, Path], tuple[str, str]]
+
+LABELS = ("Fp1", "Cz")
+
+
+def xdf() -> bytes:
+    def chunk(tag: int, body: bytes) -> bytes:
+        return b"\x04" + struct.pack("<IH", len(body) + 2, tag) + body
+
+    def header(number: int, name: str, kind: str, fmt: str, rate: int) -> bytes:
+        channels = "".join(
+            f"<channel><label>{label}</label><unit>microvolts</unit></channel>" for label in LABELS
+        )
+        count, desc = (1, "") if fmt == "string" else (2, f"<channels>{channels}</channels>")
+        xml = (
+            f"<?xml version='1.0'?><info><name>{name}</name><type>{kind}</type>"
+            f"<channel_count>{count}</channel_count><nominal_srate>{rate}</nominal_srate>"
+            f"<channel_format>{fmt}</channel_format><source_id>s{number}</source_id>"
+            f"<hostname>lab</hostname><desc>{desc}</desc></info>"
+        )
+        return chunk(2, struct.pack("<I", number) + xml.encode())
+
+    def samples(number: int, values: list[bytes]) -> bytes:
+        stamped = b"".join(
+            b"\x08" + struct.pack("<d", 10 + n / 100) + value for n, value in enumerate(values)
+        )
+        return chunk(3, struct.pack("<I", number) + b"\x01" + bytes([len(values)]) + stamped)
+
+    footer = b"<?xml version='1.0'?><info><first_timestamp>10</first_timestamp></info>"
+    return b"XDF:" + b"".join(
+        [
+            chunk(1, b"<?xml version='1.0'?><info><version>1.0</version></info>"),
+            header(1, "amp", "EEG", "float32", 100),
+            header(2, "marks", "Markers", "string", 0),
+            chunk(4, struct.pack("<Idd", 1, 10.0, 5.0)),
+            samples(1, [struct.pack("<ff", n, -n) for n in range(12)]),
+            samples(2, [b"\x01\x05start", b"\x01\x03end"]),
+            chunk(4, struct.pack("<Idd", 1, 15.0, 5.0)),
+            chunk(6, struct.pack("<I", 1) + footer),
+        ]
+    )
+
+
+def edf(sample_bytes: int = 2) -> bytes:
+    """EDF+C, or BDF+C at three bytes a sample, with annotations."""
+    labels, rate, records = [*LABELS, "EDF Annotations"], 16, 3
+    if sample_bytes == 3:
+        labels[-1] = "BDF Annotations"
+    version = b"0       " if sample_bytes == 2 else b"\xffBIOSEMI"
+    plus = b"EDF+C" if sample_bytes == 2 else b"BDF+C"
+    top = 2 ** (8 * sample_bytes - 1)
+
+    def fields(width: int, *values: object) -> bytes:
+        return b"".join(str(value).encode().ljust(width) for value in values)
+
+    per_signal = [(16, labels), (80, [""] * 3), (8, ["uV", "uV", ""]), (8, [-100, -100, -1])]
+    per_signal += [(8, [100, 100, 1]), (8, [-top] * 3), (8, [top - 1] * 3), (80, [""] * 3)]
+    per_signal += [(8, [rate] * 3), (32, [""] * 3)]
+    head = version + fields(80, "X X X X", "Startdate 01-JAN-2026 X X X")
+    head += b"01.01.2600.00.00" + fields(8, 256 * 4) + plus.ljust(44) + fields(8, records, 1)
+    head += fields(4, 3) + b"".join(fields(width, *values) for width, values in per_signal)
+    body = b""
+    for record in range(records):
+        for n in range(2 * rate):
+            body += (record * 100 + n).to_bytes(sample_bytes, "little", signed=True)
+        note = b"+%d\x14\x14\x00+%d.5\x14event\x14\x00" % (record, record)
+        body += note.ljust(rate * sample_bytes, b"\x00")
+    return head + body
+
+
+def eeglab() -> bytes:
+    content = io.BytesIO()
+    locations = np.array([(label, 1.0) for label in LABELS], [("labels", object), ("X", object)])
+    events = np.array([("start", 2.0)], [("type", object), ("latency", object)])
+    eeg = {"setname": "s", "nbchan": 2, "trials": 1, "pnts": 40, "srate": 100.0, "xmin": 0.0}
+    eeg |= {"xmax": 0.39, "times": np.arange(40.0), "data": np.ones((2, 40), np.float32)}
+    eeg |= {"chanlocs": locations, "event": events, "icawinv": [], "icaweights": [], "epoch": []}
+    scipy.io.savemat(
+        content, {"EEG": eeg | {"icasphere": [], "urchanlocs": [], "chaninfo": {"icachansind": []}}}
+    )
+    return content.getvalue()
+
+
+@cache
+def fif() -> bytes:
+    import tempfile
+
+    info = mne.create_info(list(LABELS), 100.0, "eeg")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "whole_raw.fif"
+        mne.io.RawArray(np.ones((2, 40)), info, verbose="error").save(path, verbose="error")
+        return path.read_bytes()
+
+
+WHOLE = {".xdf": xdf(), ".edf": edf(), ".bdf": edf(3), ".set": eeglab(), ".fif": fif()}
+
+
+@pytest.mark.parametrize("suffix", WHOLE)
+def test_unbroken(suffix: str, tmp_path: Path, worker: Run) -> None:
+    path = tmp_path / f"whole_raw{suffix}"
+    path.write_bytes(WHOLE[suffix])
+    assert worker("recording", path) == ("ok", "")
+
+
+@pytest.mark.parametrize("suffix", WHOLE)
+def test_recording(
+    count: Counter[str], tmp_path_factory: pytest.TempPathFactory, worker: Run, suffix: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"broken_raw{suffix}"
+
+    @FUZZ
+    @given(mutated(WHOLE[suffix]) | mutated(WHOLE[suffix], most=1) | st.binary(max_size=60))
+    def read(content: bytes) -> None:
+        path.write_bytes(content)
+        outcome, text = worker("recording", path)
+        count[outcome] += 1
+        assert outcome != "bug", text
+
+    read()

@@ -1,0 +1,48 @@
+"""A process that opens files on request, so that a crash or a hang in a library is only its own.
+
+A line with ``kind path`` in, a line of JSON out: [outcome, text]. ``ok`` and ``refused`` are
+what may happen, ``bug`` is everything else, with its traceback.
+"""
+
+import json
+import resource
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from daemon.encoders.container import opened
+from daemon.encoders.inspection import Refused
+from daemon.errors import EegdError
+from daemon.rehearsal.recordings import read_recording
+
+MEMORY = 6 << 30  # bytes of address space
+
+
+def run(kind: str, path: Path) -> tuple[str, str]:
+    try:
+        if kind == "model":
+            with tempfile.TemporaryDirectory() as folder:
+                opened(path, Path(folder))
+        else:
+            read_recording(path, type=None)
+    except (EegdError, Refused) as error:
+        text = str(error)
+        fit = text.isprintable() and len(text) < 3000
+        return ("refused" if fit else "bug"), text
+    except BaseException:  # noqa: BLE001
+        return "bug", traceback.format_exc()
+    return "ok", ""
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        kind, _, path = line.rstrip("\n").partition(" ")
+        answers.write(json.dumps(run(kind, Path(path))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
