@@ -179,7 +179,7 @@ def test_nothing_wrong_and_nothing_silent(
     difference, unexplained = largest_difference(model, truth, outcome.ok, CHANNELS, case.tolerance)
     waits, silences = outcome.first_good(), outcome.silence_until_said()
     rows.append(Row(case, outcome, difference, len(unexplained), waits, silences))
-    print(f"\n{rows[-1]}")  # noqa: T201
+    print(f"\n{rows[-1]}", flush=True)  # noqa: T201
 
     assert (outcome.exit_code, outcome.stop_seconds < 2) == (0, True)
     assert "Traceback" not in outcome.log
