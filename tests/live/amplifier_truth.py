@@ -15,6 +15,8 @@ import numpy as np
 from daemon.rehearsal.simulator import LABELS, Simulator
 from daemon.reorder import split_channels
 
+FLAT = 1.1  # seconds after which a channel without any change has to be known for dead
+
 
 @dataclass
 class TrueLife:
@@ -63,6 +65,11 @@ class TrueLife:
                 samples[span, channel] = samples[span, channel][:1]
         return samples
 
+    @property
+    def _flat(self) -> list[np.ndarray]:
+        spans = [self._span(fault) for fault in self.faults if fault["kind"] == "flat"]
+        return [span * self.rate for span in spans]
+
     def ends(self, fault: dict[str, Any]) -> float:
         """The stamp with which a fault is over, on the clock that the stamps had by then."""
         at = np.searchsorted(self.numbers, round(self._span(fault)[1] * self.rate))
@@ -77,7 +84,7 @@ class TrueLife:
         """The windows that end with stamp ``end``, give or take, (n, steps, channels).
 
         Missing samples hold the value before them, as bridging does; a window in which not
-        ``filled`` of them are missing cannot be the one.
+        ``filled`` of them are missing cannot be the one, nor one with a dead channel.
         """
         found = []
         for at in np.flatnonzero(np.abs(self.stamps - end) <= tolerance):
@@ -86,7 +93,11 @@ class TrueLife:
             if before[0] < 0:
                 continue
             held = self.numbers[before]
-            if (held != wanted).sum() == filled:
+            dead = any(
+                ((held >= first) & (held < last)).sum() > FLAT * self.rate
+                for first, last in self._flat
+            )
+            if (held != wanted).sum() == filled and not dead:
                 found.append(self.samples[held][:, channels])
         return np.array(found).reshape(-1, steps, len(channels))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 import time
 from collections import Counter
@@ -48,6 +49,8 @@ class Case:
         Seconds until the first good prediction, from the end of the fault.
     plain : bool
         Part of the plain test run.
+    missing : str
+        What the daemon does not do yet, so that the case fails.
     """
 
     name: str
@@ -58,12 +61,13 @@ class Case:
     tolerance: float = 0.003
     within: float = WINDOW / RATE + 2
     plain: bool = False
+    missing: str = ""
     seed: int = 1
 
 
 @dataclass
 class Outcome:
-    """What came of a case."""
+    """What came of a case; ``stop_seconds`` is from SIGTERM to the last word."""
 
     truth: Truth
     markers: list[dict[str, Any]]
@@ -79,6 +83,12 @@ class Outcome:
     @property
     def ok(self) -> list[dict[str, Any]]:
         return [marker for marker in self.markers if marker["status"] == "ok"]
+
+    @property
+    def lost(self) -> int:
+        """Samples that had arrived when their stream was lost, as the daemon says."""
+        said = re.findall(r"was lost, and with it (\d+) samples", self.log)
+        return sum(map(int, said))
 
     def first_good(self) -> list[float]:
         """Seconds until the first good prediction after each fault.
@@ -187,7 +197,11 @@ def run_case(
                 assert code == 0, amplifier.said()
                 assert "Traceback" not in amplifier.said(), amplifier.said()
             _wait_until_lost(daemon)
-            code, seconds = daemon.stop()
+            begin = time.monotonic()
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.wait_for("stopped after", PATIENCE)
+            seconds = time.monotonic() - begin
+            code = daemon.process.wait(PATIENCE)
             log = daemon.said()
             found = _COUNTED.search(log)
             assert found, f"no counters in {log}"

@@ -107,6 +107,7 @@ CASES = (
         ("flat:at=8,seconds=5,channel=0", "flat:at=22,seconds=5,channel=0"),
         seconds=36,
         abstains=("flat",),
+        missing="nothing judges flat channels",
     ),
 )
 
@@ -159,7 +160,14 @@ def _is_ours(item: pytest.Item) -> bool:
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id=case.name, marks=() if case.plain else pytest.mark.slow)
+        pytest.param(
+            case,
+            id=case.name,
+            marks=[
+                *([] if case.plain else [pytest.mark.slow]),
+                *([pytest.mark.xfail(reason=case.missing, strict=True)] if case.missing else []),
+            ],
+        )
         for case in CASES
     ],
 )
@@ -171,12 +179,12 @@ def test_nothing_wrong_and_nothing_silent(
     difference, unexplained = largest_difference(model, truth, outcome.ok, CHANNELS, case.tolerance)
     waits, silences = outcome.first_good(), outcome.silence_until_said()
     rows.append(Row(case, outcome, difference, len(unexplained), waits, silences))
-    print(f"\n{rows[-1]}")  # noqa: T201
+    print(f"\n{rows[-1]}", flush=True)  # noqa: T201
 
     assert (outcome.exit_code, outcome.stop_seconds < 2) == (0, True)
     assert "Traceback" not in outcome.log
     assert [m["sequence"] for m in outcome.markers] == list(range(len(outcome.markers)))
-    assert counted["samples"] == truth.sent
+    assert counted["samples"] + outcome.lost == truth.sent
     assert (counted["ok"], counted["skipped"]) == (len(outcome.ok), 0)
     assert not unexplained, f"{len(unexplained)} wrong, the first is {unexplained[0]}"
     assert difference < 1e-5

@@ -55,12 +55,6 @@ class Watch:
         return np.array([[np.median(q, axis=0), q.max(axis=0)] for q in (warm[:n], warm[-n:])])
 
 
-def said_lost(outcome: Outcome) -> int:
-    """Samples that had arrived when their stream was lost, as the daemon says."""
-    said = re.findall(r"abstaining: .* was lost, and with it (\d+) samples", outcome.log)
-    return sum(map(int, said))
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_random_faults_leave_no_trace_and_every_sample_is_counted(tmp_path: Path) -> None:
@@ -73,12 +67,11 @@ def test_random_faults_leave_no_trace_and_every_sample_is_counted(tmp_path: Path
     (first, first_most), (last, last_most) = watch.quarters()
     faults = [fault["kind"] for life in outcome.truth.lives for fault in life.faults]
     difference, unexplained = checked(model, outcome)
-    lost = said_lost(outcome)
     print(  # noqa: T201
         f"\n{elapsed:.0f} s, {len(faults)} faults of {len(set(faults))} kinds, "
         f"{len(outcome.truth.lives)} lives of the amplifier\n"
         f"samples: {outcome.truth.sent:,} sent, {outcome.counted['samples']:,} counted, "
-        f"{lost} said to be lost with their stream\n"
+        f"{outcome.lost} said to be lost with their stream\n"
         f"counters: {outcome.counted}\n"
         f"{CHECKED} predictions: largest difference {difference:.1e}, {len(unexplained)} wrong\n"
         f"first quarter after warm-up (KiB, files, threads): median {first}, most {first_most}\n"
@@ -88,7 +81,7 @@ def test_random_faults_leave_no_trace_and_every_sample_is_counted(tmp_path: Path
         print(f"{times:>6}  {reason[:150]}")  # noqa: T201
     assert outcome.exit_code == 0
     assert "Traceback" not in outcome.log
-    assert outcome.counted["samples"] + lost == outcome.truth.sent
+    assert outcome.counted["samples"] + outcome.lost == outcome.truth.sent
     assert [m["sequence"] for m in outcome.markers] == list(range(len(outcome.markers)))
     assert not unexplained, unexplained[0]
     assert difference < 1e-5
