@@ -240,7 +240,8 @@ def service(config_path: Path, user: str | None, install: bool, to: Path) -> Non
     program = Path(sys.executable)
     for what, path in (("config", config_path), ("model", config.model.path), ("eegd", program)):
         systemd.require_readable(what, path, user)
-    unit = systemd.unit(config_path, config, user)
+    gpu = config.engine.device != "cpu"
+    unit = systemd.unit(config_path, log=config.output.log, gpu=gpu, user=user)
     if not install:
         click.echo(unit, nl=False)
         return

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Config
 from daemon.errors import UsageError
 from daemon.ops import systemd
 from daemon.ops.systemd import Systemd
@@ -99,16 +98,12 @@ def test_a_systemd_that_does_not_read_keeps_nobody_waiting(
     service.close()
 
 
-def config(**sections: object) -> Config:
-    return Config.model_validate({"model": {"path": "m"}, **sections})
-
-
 def directives(unit: str) -> list[str]:
     return [line for line in unit.splitlines() if line and line[0] not in "#["]
 
 
 def test_the_unit_is_hardened_and_watched(tmp_path: Path) -> None:
-    lines = directives(systemd.unit(tmp_path / "config.yaml", config(), None))
+    lines = directives(systemd.unit(tmp_path / "config.yaml", log=None, gpu=False, user=None))
     command = f"ExecStart={sys.executable} -m daemon run -c {tmp_path / 'config.yaml'}"
     for line in (
         command,
@@ -127,9 +122,7 @@ def test_the_unit_is_hardened_and_watched(tmp_path: Path) -> None:
 
 def test_the_unit_follows_the_config_and_quotes_its_paths(tmp_path: Path) -> None:
     odd = tmp_path / 'My $lab 100% "new"'
-    lines = directives(
-        systemd.unit(odd / "c.yaml", config(output={"log": str(odd / "m.jsonl")}), "lab")
-    )
+    lines = directives(systemd.unit(odd / "c.yaml", log=odd / "m.jsonl", gpu=True, user="lab"))
     path = str(tmp_path) + "/My {}lab 100%% " + r"\"new\""
     (command,) = [line for line in lines if line.startswith("ExecStart=")]
     assert command.endswith(f' run -c "{path.format("$$")}/c.yaml"')

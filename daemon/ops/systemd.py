@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from daemon.config import Config
 from daemon.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -88,26 +87,31 @@ class Systemd:
             self._beat = -float("inf")  # its queue is full or it is restarting: again next time
 
 
-def unit(config_path: Path, config: Config, user: str | None) -> str:
-    """The unit that runs ``config``, which was read from ``config_path``.
+def unit(config: Path, *, log: Path | None, gpu: bool, user: str | None) -> str:
+    """The unit that runs ``eegd run -c config``.
 
     Parameters
     ----------
+    config : Path
+    log : Path or None
+        The file that receives the markers.
+    gpu : bool
+        Whether it may use a GPU, where there is one.
     user : str or None
         Whose account it runs under; None gives it one of its own that exists only while it runs.
     """
     command = " ".join(
         _quoted(word).replace("$", "$$")
-        for word in (sys.executable, "-m", "daemon", "run", "-c", str(config_path.resolve()))
+        for word in (sys.executable, "-m", "daemon", "run", "-c", str(config.absolute()))
     )
     lines = [
         f"User={user}" if user else "DynamicUser=yes",
         # Where a log of markers can be written whatever the account: /var/log/eegd.
         "LogsDirectory=eegd",
     ]
-    if config.output.log is not None:
-        lines.append(f"ReadWritePaths={_quoted(str(config.output.log.parent))}")
-    if config.engine.device == "cpu" or not Path("/dev/nvidiactl").exists():
+    if log is not None:
+        lines.append(f"ReadWritePaths={_quoted(str(log.parent))}")
+    if not gpu or not Path("/dev/nvidiactl").exists():
         lines.append("PrivateDevices=yes")
     return _UNIT.format(command=command, watchdog=_WATCHDOG, own="\n".join(lines))
 
