@@ -9,7 +9,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
 import threading
 from contextlib import ExitStack, closing
 from functools import partial
@@ -67,6 +69,10 @@ def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None
             metrics.serve(service)
         reloads = _Reloads(config_path, config, service, marker_log, claim, systemd)
         threading.Thread(target=reloads.run, args=(hangups,), name="reload", daemon=True).start()
+        # A collection of all that Keras and TensorFlow have made stops every thread for 0.4 s.
+        gc.freeze()
+        # While a reload computes, the hot loop gets its turn within a tenth of the usual 5 ms.
+        sys.setswitchinterval(0.0005)
         systemd.ready()
         service.run()
 

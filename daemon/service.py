@@ -27,6 +27,7 @@ _PULL = 0.1  # seconds a pull may wait; bounds how long a stop goes unnoticed
 _UNDER_WAY = 0.05  # seconds that a sample may be on its way to us when the stop comes
 _DRAIN = 0.5  # seconds that the samples received before a stop may take to be answered
 _BLOCK = 512  # samples fed between two looks at the stop flag
+_BEHIND = 4 * _BLOCK  # samples that wait until it is said
 _RETRY = 2.0
 
 _NOTHING = Chunk(np.empty((0, 0)), np.empty(0))
@@ -115,6 +116,7 @@ class Service:
         self._refusal = ""
         self._told_gaps = 0
         self._told_skipped = 0
+        self._told_waiting = 0
 
     def _use(self, parts: Parts) -> None:
         self._parts = parts
@@ -310,7 +312,7 @@ class Service:
         log.info("the reloaded config and model have taken over")
 
     def _tell(self) -> None:
-        """Say what was lost; skipped windows again each time their number has doubled."""
+        """Say what was lost or waits; again each time that its number has doubled."""
         gaps, skipped = self._pipeline.gaps, self._pipeline.counts.skipped
         if gaps > self._told_gaps:
             log.warning("samples are missing from the stream (gap %d since the start)", gaps)
@@ -320,6 +322,12 @@ class Service:
                 "the model is slower than window.hop: %d windows skipped since the start", skipped
             )
             self._told_skipped = skipped
+        waiting = self.backlog
+        if waiting >= max(2 * self._told_waiting, _BEHIND):
+            log.warning("%d samples wait to be taken: the answers are late", waiting)
+            self._told_waiting = waiting
+        elif not waiting:
+            self._told_waiting = 0
 
     def _abstain(self, reason: str) -> None:
         log.warning("abstaining: %s", reason)

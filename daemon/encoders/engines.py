@@ -166,7 +166,7 @@ def build(
     if plan.stack is not None:
         _require_probabilities(_require_agreement(plan, model, per_channel))
     if plan.kind == "streaming":
-        seconds = _warm_up(engine, min(BLOCK, window), _channels(model))
+        seconds = _warm_up(engine, min(BLOCK, window), hop, _channels(model))
         if sample_rate is not None and seconds * sample_rate > MAX_LOAD:
             least = math.ceil(hop * seconds * sample_rate / MAX_LOAD)
             why = (
@@ -183,15 +183,16 @@ def build(
     return engine, plan
 
 
-def _warm_up(engine: Engine, size: int, channels: int) -> float:
-    """Compile all that streaming needs; seconds that a sample of all lanes then takes."""
+def _warm_up(engine: Engine, size: int, hop: int, channels: int) -> float:
+    """Compile all that streaming needs; seconds that a sample then takes, answers included."""
     block = np.zeros((size, channels), np.float32)
     seconds = 0.0
     for _ in range(2):
         engine.restart()
         start = time.perf_counter()
-        engine.feed(block, False)
-        engine.catch_up()
+        for first in range(0, size, hop):
+            engine.feed(block[first : first + hop], True)
+            engine.catch_up()
         seconds = time.perf_counter() - start
     return seconds / size
 

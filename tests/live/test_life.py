@@ -274,11 +274,20 @@ def test_a_reload_takes_over_between_two_windows_or_is_refused(
                 after = pull_markers(open_inlet(output), 2)
                 require_truth(after, second, amplifier)
                 assert after[0]["sequence"] > markers[-1]["sequence"]
+
+                # Another stream: that is said, and the right one taken.
+                inlet = open_inlet(output)
+                elsewhere = unique("Amp")
+                other = {**strict, "stream": {"name": elsewhere}, "decision": {"threshold": 0.0}}
+                reload(program, yaml.safe_dump(other), "another stream is wanted now")
+            inlet = open_inlet(output)  # what it says of its input has changed
+            with Amplifier(elsewhere) as amplifier:
+                require_truth(pull_markers(inlet, 1), second, amplifier)
             code, seconds = program.stop()
         assert (code, seconds < 2) == (0, True)
         said = [message.partition("\n")[0] for message in heard]
     states = [message for message in said if not message.startswith(("STATUS", "WATCHDOG"))]
-    assert states == ["READY=1", *4 * ["RELOADING=1", "READY=1"], "STOPPING=1"]
+    assert states == ["READY=1", *5 * ["RELOADING=1", "READY=1"], "STOPPING=1"]
     assert said.count("WATCHDOG=1") > 5
     assert any(message.startswith("STATUS=classifying stream") for message in said)
     assert (tmp_path / "rotated").read_text().count("\n") > 0
