@@ -13,11 +13,13 @@ The data's way through the program is the list of files, top to bottom::
     outlet        Prediction → three LSL streams
 
 ``pipeline`` puts timeline … decision together once, for live runs and recordings alike;
-``service`` runs it between an inlet and an outlet; ``cli`` builds the parts and hands them in.
+``service`` runs it between an inlet and an outlet. ``assembly`` makes model, engine and pipeline of
+a config, ``live`` the whole daemon, again at each reload; ``cli`` calls them.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.
-Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (benchmarks).
+Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (metrics, logs,
+systemd, benchmarks).
 
 Everything between inlet and outlet is pure: numpy only, no clock, thread, LSL or logging.
 """

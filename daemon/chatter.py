@@ -27,6 +27,8 @@ def quiet_liblsl() -> None:
 
 def import_tensorflow() -> None:
     """Import TensorFlow without its banner; where the import fails, with all it had to say."""
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)

@@ -1,4 +1,4 @@
-"""The command line: one function a command, and the only place where parts are put together.
+"""The command line: one function a command; `assembly` and `live` put its parts together.
 
 Imports stand inside the commands, so that `eegd --help` answers at once and TensorFlow is loaded
 only by commands that run a model.
@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 import click
 
@@ -21,12 +21,6 @@ from daemon import __version__
 from daemon.chatter import import_tensorflow, quiet_liblsl
 from daemon.errors import EegdError
 from daemon.text import clean
-
-if TYPE_CHECKING:
-    from daemon.config import Config
-    from daemon.encoders.engines import Plan
-    from daemon.encoders.loading import LoadedModel
-    from daemon.pipeline import Engine, Pipeline
 
 log = logging.getLogger("daemon")
 
@@ -54,7 +48,14 @@ class _Group(click.Group):
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("eegd: stopped", err=True)
-            ctx.exit(0)
+            _leave()
+
+
+def _leave() -> NoReturn:
+    """End at once with code 0: tearing down TensorFlow can take longer than a stop may."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,46 +76,21 @@ def main() -> None:
 def run(config_path: Path, check: bool) -> None:
     """The daemon: classify a live EEG stream until stopped."""
     from daemon.config import load_config
+    from daemon.stop import hangups, stopped_at_once
 
     config = load_config(config_path)
-    loaded, plan = _load(config)
-    if check:
-        click.echo(_plan_text(config, loaded, plan))
-        return
-    from functools import partial
+    with stopped_at_once(), hangups() as reloads:
+        quiet_liblsl()
+        import_tensorflow()
+        if check:
+            from daemon import assembly
 
-    quiet_liblsl()
-    from daemon.outlet import Outlet
-    from daemon.service import Service
-    from daemon.stop import Stop
+            click.echo(assembly.plan_text(config, *assembly.load(config)))
+            return
+        from daemon import live
 
-    engine, plan = _engine(config, loaded, plan, loaded.contract.sample_rate)
-    contract = loaded.contract
-    with Stop().signals() as stop:
-        outlet = Outlet(
-            config.output.name,
-            config.output.source_id,
-            contract.classes,
-            {
-                "model": loaded.sha256,
-                "window": str(contract.window),
-                "hop": str(config.window.hop),
-                "sample_rate": f"{contract.sample_rate:g}",
-                "engine": plan.kind,
-                "input_stream": str(config.stream),
-            },
-            config.output.log,
-        )
-        Service(
-            wanted=config.stream,
-            resolve_timeout=config.stream.resolve_timeout,
-            pick=partial(contract.pick, channels=config.stream.channels, unit=config.stream.unit),
-            pipeline=_pipeline(config, loaded, engine),
-            outlet=outlet,
-            answer_all=plan.kind == "streaming",
-            stall_after=config.quality.stall_after,
-            stop=stop.is_set,
-        ).run()
+        live.serve(config_path, config, reloads)
+    _leave()
 
 
 @main.command()
@@ -133,14 +109,17 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         name=config.stream.name,
         source_id=config.stream.source_id,
     )
-    loaded, plan = _load(config)
+    import_tensorflow()
+    from daemon import assembly
+
+    loaded, plan = assembly.load(config)
     pick = loaded.contract.pick(
         source.stream, channels=config.stream.channels, unit=config.stream.unit
     )
     for assumption in pick.assumptions:
         log.warning("recording %s: %s", recording, assumption)
-    engine, _ = _engine(config, loaded, plan, None)
-    pipeline = _pipeline(config, loaded, engine)
+    engine, _ = assembly.build_engine(config, loaded, plan, None)
+    pipeline = assembly.build_pipeline(config, loaded, engine)
 
     from daemon.conditioning import Conditioning
     from daemon.rehearsal.scoring import write_predictions
@@ -275,6 +254,36 @@ def demo(seconds: float | None) -> None:
 
 
 @main.command()
+@CONFIG
+@click.option("--user", help="Run under this account [default: one of its own].")
+@click.option("--install", is_flag=True, help="Write the unit instead of printing it.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/systemd/system/eegd.service"),
+    show_default=True,
+    help="Where --install writes it.",
+)
+def service(config_path: Path, user: str | None, install: bool, to: Path) -> None:
+    """A hardened systemd unit that runs the daemon: print it, or install it."""
+    from daemon.config import load_config
+    from daemon.ops import systemd
+
+    config = load_config(config_path)
+    program = Path(sys.executable)
+    for what, path in (("config", config_path), ("model", config.model.path), ("eegd", program)):
+        systemd.require_readable(what, path, user)
+    gpu = config.engine.device != "cpu"
+    unit = systemd.unit(config_path, log=config.output.log, gpu=gpu, user=user)
+    if not install:
+        click.echo(unit, nl=False)
+        return
+    systemd.install(unit, to)
+    click.echo(f"{to} written; start it now and at every boot with:")
+    click.echo(f"  systemctl daemon-reload && systemctl enable --now {to.stem}")
+
+
+@main.command()
 @click.argument("model", type=click.Path(path_type=Path))
 def inspect(model: Path) -> None:
     """A model's layers, parameters and contract, which engine will run it, and why."""
@@ -351,94 +360,6 @@ def bench(lsl_seconds: float, as_json: bool) -> None:
                 loopback.measure(BUNDLE, rate=rate, hop=hop, seconds=lsl_seconds)
             )
     click.echo(json.dumps(figures, indent=2) if as_json else bench.table(figures))
-
-
-def _load(config: Config) -> tuple[LoadedModel, Plan]:
-    """The model of ``config``, checked against its contract, and how it will be run."""
-    import_tensorflow()
-    from daemon.encoders import engines, loading
-
-    loaded = loading.load(config.model.path, config.model.contract)
-    plan = engines.plan(
-        loaded.model,
-        config.engine.kind,
-        config.engine.device,
-        window=loaded.contract.window,
-        hop=config.window.hop,
-    )
-    return loaded, plan
-
-
-def _engine(
-    config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
-) -> tuple[Engine, Plan]:
-    from daemon.encoders import engines
-
-    log.info("device %s: %s", plan.device, plan.device_why)
-    engine, plan = engines.build(
-        plan,
-        loaded.model,
-        per_channel=loaded.per_channel,
-        window=loaded.contract.window,
-        hop=config.window.hop,
-        sample_rate=sample_rate,
-    )
-    log.info("engine %s: %s", plan.kind, plan.why)
-    log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
-    return engine, plan
-
-
-def _pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:
-    from daemon.contract import MICROVOLTS
-    from daemon.decision import Decision
-    from daemon.pipeline import Pipeline
-    from daemon.quality import Quality
-    from daemon.timeline import Timeline
-
-    contract = loaded.contract
-    return Pipeline(
-        timeline=Timeline(contract.sample_rate, config.quality.fill_up_to),
-        quality=Quality(
-            contract.channels,
-            MICROVOLTS[contract.unit],
-            contract.sample_rate,
-            contract.window,
-            config.window.hop,
-        ),
-        engine=engine,
-        decision=Decision(
-            contract.classes,
-            threshold=config.decision.threshold,
-            smoothing=config.decision.smoothing,
-            temperature=contract.temperature,
-        ),
-        classes=contract.classes,
-        window=contract.window,
-        hop=config.window.hop,
-        max_filled=config.quality.max_filled,
-    )
-
-
-def _plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
-    contract = loaded.contract
-    seconds = contract.window / contract.sample_rate
-    return "\n".join(
-        f"{key:<12} {value}"
-        for key, value in {
-            "model": f"{loaded.path} ({loaded.model.count_params():,} parameters)",
-            "verdict": loaded.verdict or "none (no report with this model)",
-            "device": f"{plan.device}: {plan.device_why}",
-            "engine": f"{plan.kind}: {plan.why}",
-            "stream": str(config.stream),
-            "window": f"{contract.window} steps at {contract.sample_rate:g} Hz: {seconds:g} s",
-            "hop": f"{config.window.hop} samples: {config.window.hop / contract.sample_rate:g} s",
-            "channels": ", ".join(contract.channels),
-            "classes": ", ".join(contract.classes),
-            "output": ", ".join(
-                config.output.name + suffix for suffix in ("", "-probabilities", "-codes")
-            ),
-        }.items()
-    )
 
 
 if __name__ == "__main__":

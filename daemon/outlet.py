@@ -1,4 +1,4 @@
-"""Prediction → three LSL streams, and a line in a log file.
+"""Prediction → three LSL streams, and a line for whoever keeps a record.
 
 Every sample's LSL time stamp is the window's end: the time of its last EEG sample on this host's
 ``local_clock``, never the time of pushing.
@@ -7,22 +7,21 @@ Every sample's LSL time stamp is the window's end: the time of its last EEG samp
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
 
 import pylsl
 
-from daemon.errors import UsageError
 from daemon.records import Prediction
-
-log = logging.getLogger(__name__)
 
 # liblsl drops what it has not sent when an outlet is destroyed.
 _LINGER = 0.25
+
+
+def default_source_id(name: str) -> str:
+    """Of the output ``name`` on this host: the same after every restart."""
+    return f"eegd-{name}-{socket.gethostname()}"
 
 
 class Outlet:
@@ -32,36 +31,30 @@ class Outlet:
     ----------
     name : str
         Name of the marker stream; the other two add a suffix to it.
-    source_id : str or None
-        None makes one from name and host, the same after every restart.
+    source_id : str
+        Of the marker stream; the other two add their suffix to it.
     classes : sequence of str
         In the order of the probabilities.
     description : mapping of str to str
         Goes into each stream's ``desc``.
-    log_file : Path or None
-        A file that receives every marker as a line.
-
-    Raises
-    ------
-    UsageError
-        The log file cannot be opened.
+    record : function of str
+        Receives every marker's text, after all three streams have it. Must not block.
     """
 
     def __init__(
         self,
         name: str,
-        source_id: str | None,
+        source_id: str,
         classes: Sequence[str],
         description: Mapping[str, str],
-        log_file: Path | None,
+        record: Callable[[str], object],
     ) -> None:
-        identity = source_id or f"eegd-{name}-{socket.gethostname()}"
         self._classes = tuple(classes)
-        self._log = _open_log(log_file) if log_file else None
+        self._record = record
 
         def outlet(suffix: str, kind: str, channels: int, fmt: int) -> pylsl.StreamOutlet:
             info = pylsl.StreamInfo(
-                name + suffix, kind, channels, pylsl.IRREGULAR_RATE, fmt, identity + suffix
+                name + suffix, kind, channels, pylsl.IRREGULAR_RATE, fmt, source_id + suffix
             )
             _describe(info, self._classes, description, labels=fmt == pylsl.cf_float32)
             return pylsl.StreamOutlet(info)
@@ -94,16 +87,7 @@ class Outlet:
             }
         )
         self._markers.push_sample([marker], end)
-        if self._log:
-            try:
-                self._log.write(marker + "\n")
-            except OSError as error:
-                log.warning(
-                    "output.log: %s cannot be written (%s); predictions go on without it",
-                    self._log.name,
-                    error.strerror,
-                )
-                self._log = None
+        self._record(marker)
         return age
 
     def close(self) -> None:
@@ -113,15 +97,6 @@ class Outlet:
         ):
             time.sleep(_LINGER)
         del self._markers, self._probabilities, self._codes
-        if self._log:
-            self._log.close()
-
-
-def _open_log(path: Path) -> TextIO:
-    try:
-        return path.open("a", encoding="utf-8", buffering=1)
-    except OSError as error:
-        raise UsageError(f"output.log: {path} cannot be opened: {error.strerror}") from None
 
 
 def _describe(

@@ -102,6 +102,7 @@ class Pipeline:
         self._hop = hop
         self._max_filled = max_filled
         self._sequence = 0
+        self._gaps_before = 0
         self._since_restart = 0
         self._offset = 0.0
         # Per step of the window: stamp, bridged (0/1).
@@ -112,14 +113,33 @@ class Pipeline:
         self._conditioning = conditioning
         self.restart()
 
+    def continue_from(self, other: Pipeline) -> None:
+        """Count on where ``other``, whose place this one takes, has stopped."""
+        self.counts = other.counts
+        self._sequence = other._sequence
+        self._gaps_before = other.gaps - self._timeline.gaps
+
     @property
     def window_full(self) -> bool:
         """Whether a whole window has been received since the last restart."""
         return self._since_restart >= self._window
 
     @property
+    def fullness(self) -> float:
+        """How much of a window has been received since the last restart, 0 … 1."""
+        return min(self._since_restart / self._window, 1.0)
+
+    @property
     def gaps(self) -> int:
-        return self._timeline.gaps
+        return self._gaps_before + self._timeline.gaps
+
+    @property
+    def effective_rate(self) -> float:
+        """Samples a second by the stamps of the last window; 0 before there are two."""
+        stamps = self._history.window()[0]
+        known = min(self._since_restart, self._window)
+        seconds = float(stamps[-1] - stamps[-known]) if known > 1 else 0.0
+        return (known - 1) / seconds if seconds > 0 else 0.0
 
     def feed(self, chunk: Chunk, *, newest_only: bool = False) -> Iterator[Prediction]:
         """Predictions of the windows that end in ``chunk``, each as soon as it is known.
@@ -129,11 +149,18 @@ class Pipeline:
         served by the present, not by the past.
         """
         self._offset = chunk.offset
-        return self._run(self._timeline.feed(chunk), newest_only)
+        return self._run(self._timeline.feed(chunk), slice(-1 if newest_only else 0, None))
+
+    def follow(self, chunk: Chunk) -> None:
+        """Take ``chunk`` like `feed`, but answer no window, and `catch_up`."""
+        self._offset = chunk.offset
+        for _ in self._run(self._timeline.feed(chunk), slice(0)):
+            pass
+        self.catch_up()
 
     def flush(self) -> Iterator[Prediction]:
         """Predictions of samples that were held back, when no more will come."""
-        return self._run(self._timeline.flush(), newest_only=False)
+        return self._run(self._timeline.flush(), slice(None))
 
     def catch_up(self) -> None:
         """What can wait until a prediction is out; call it after the last one was published."""
@@ -162,11 +189,9 @@ class Pipeline:
         self._decision.restart()
         self._since_restart = 0
 
-    def _run(self, segments: Iterable[Segment], newest_only: bool) -> Iterator[Prediction]:
+    def _run(self, segments: Iterable[Segment], answered: slice) -> Iterator[Prediction]:
         pieces = list(self._cut(segments))
-        wanted = [n for n, piece in enumerate(pieces) if piece.ends_window]
-        if newest_only:
-            wanted = wanted[-1:]
+        wanted = [n for n, piece in enumerate(pieces) if piece.ends_window][answered]
         for n, piece in enumerate(pieces):
             yield from self._advance(piece, answer=n in wanted)
 

@@ -6,8 +6,10 @@ One thread pulls, feeds and pushes; nothing else is ever on the way from sample 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,16 +18,17 @@ from daemon.contract import Pick
 from daemon.errors import ContractError
 from daemon.inlet import Inlet, Lookout, StreamLostError, Wanted, now, resolve
 from daemon.outlet import Outlet
-from daemon.pipeline import Pipeline
-from daemon.records import Chunk, StreamDescription
+from daemon.pipeline import Counts, Pipeline
+from daemon.records import Chunk, Prediction, StreamDescription
 
 log = logging.getLogger(__name__)
 
 _PULL = 0.1  # seconds a pull may wait; bounds how long a stop goes unnoticed
 _UNDER_WAY = 0.05  # seconds that a sample may be on its way to us when the stop comes
-_DRAIN = 1.0  # seconds that the samples received before a stop may take to be answered
+_DRAIN = 0.5  # seconds that the samples received before a stop may take to be answered
 _BLOCK = 512  # samples fed between two looks at the stop flag
 _RETRY, _RETRY_MOST = 0.5, 2.0  # seconds between two attempts to connect, doubled each time
+_BEHIND = 4 * _BLOCK  # samples that wait until it is said
 
 _NOTHING = Chunk(np.empty((0, 0)), np.empty(0))
 
@@ -38,47 +41,73 @@ def _joined(first: Chunk, second: Chunk) -> Chunk:
     )
 
 
-class Service:
-    """Runs a pipeline between an inlet and an outlet until it is stopped.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one config comes to: all that a reload puts in the place of the running.
 
-    Parameters
+    Attributes
     ----------
     wanted : Wanted
         Which stream to look for.
-    resolve_timeout : float or None
-        Seconds to wait for it at the start; None waits for ever.
     pick : function of StreamDescription
         `Contract.pick` with what the config adds to it.
     pipeline : Pipeline
-    outlet : Outlet
+    open_outlet : function returning Outlet
+    outlet_says : object
+        Equal for outlets that say the same of themselves.
     answer_all : bool
         False: of the windows that ended while the model was busy, answer the newest only.
     stall_after : float
         Seconds without a sample until the stream counts as lost.
+    """
+
+    wanted: Wanted
+    pick: Callable[[StreamDescription], Pick]
+    pipeline: Pipeline
+    open_outlet: Callable[[], Outlet]
+    outlet_says: object
+    answer_all: bool
+    stall_after: float
+
+
+class Service:
+    """Runs a pipeline between an inlet and an outlet until it is stopped.
+
+    The outlet is open from construction to the end of `run`.
+
+    Parameters
+    ----------
+    parts : Parts
+    resolve_timeout : float or None
+        Seconds to wait for the stream at the start; None waits for ever.
     stop : function returning bool
-        True ends the run.
+        True ends the run. Asked at every turn of the main loop, and all the time while it waits.
+    observe : function of two floats
+        Told of each window's answer: seconds from its last sample to its marker, and seconds that
+        the pipeline took for it.
+
+    Attributes
+    ----------
+    reconnects : int
+        Streams taken after the first one.
     """
 
     def __init__(
         self,
+        parts: Parts,
         *,
-        wanted: Wanted,
         resolve_timeout: float | None,
-        pick: Callable[[StreamDescription], Pick],
-        pipeline: Pipeline,
-        outlet: Outlet,
-        answer_all: bool,
-        stall_after: float,
         stop: Callable[[], bool],
+        observe: Callable[[float, float], object],
     ) -> None:
-        self._wanted = wanted
+        self._use(parts)
+        self._successor = parts
+        self._followed: Parts | None = None
+        self._outlet = parts.open_outlet()
         self._resolve_timeout = resolve_timeout
-        self._pick = pick
-        self._pipeline = pipeline
-        self._outlet = outlet
-        self._answer_all = answer_all
-        self._stall_after = stall_after
-        self._stop = stop
+        self._ended = stop
+        self._observe = observe
+        self.reconnects = 0
         self._inlet: Inlet | None = None
         self._lookout: Lookout | None = None
         self._heard = 0.0
@@ -88,6 +117,31 @@ class Service:
         self._retry = _RETRY
         self._told_gaps = 0
         self._told_skipped = 0
+        self._told_waiting = 0
+
+    def _use(self, parts: Parts) -> None:
+        self._parts = parts
+        self._wanted = parts.wanted
+        self._pick = parts.pick
+        self._pipeline = parts.pipeline
+        self._answer_all = parts.answer_all
+        self._stall_after = parts.stall_after
+
+    def require_fit(self, parts: Parts) -> None:
+        """Make sure that ``parts`` could take over now. For any thread.
+
+        Raises
+        ------
+        ContractError
+            The stream that is connected, and that they want too, contradicts their contract.
+        """
+        inlet = self._inlet
+        if inlet is not None and parts.wanted == self._wanted:
+            parts.pick(inlet.stream)
+
+    def succeed(self, parts: Parts) -> None:
+        """Let ``parts`` take over as soon as that costs no window. For any thread."""
+        self._successor = parts
 
     def run(self) -> None:
         """Serve until stopped.
@@ -101,13 +155,53 @@ class Service:
         """
         try:
             self._startup()
-            while not self._stop():
+            while not self._ended():
                 self._tick()
         finally:
             self._shutdown()
 
+    @property
+    def connected(self) -> bool:
+        return self._inlet is not None
+
+    @property
+    def window_full(self) -> bool:
+        return self._pipeline.window_full
+
+    @property
+    def counts(self) -> Counts:
+        return self._pipeline.counts
+
+    @property
+    def gaps(self) -> int:
+        return self._pipeline.gaps
+
+    @property
+    def effective_rate(self) -> float:
+        """Samples a second by their stamps; 0 while there is no stream."""
+        return self._pipeline.effective_rate if self.connected else 0.0
+
+    @property
+    def backlog(self) -> int:
+        """Samples that were received and have not been fed yet."""
+        return len(self._backlog.stamps)
+
+    def status(self) -> str:
+        """What it is doing, in a line."""
+        if self._inlet is None:
+            return f"waiting for a stream that matches {self._wanted}"
+        if self._lookout is not None:
+            return f"stream {self._inlet.stream} is silent"
+        what = "classifying" if self.window_full else "filling the window from"
+        return f"{what} stream {self._inlet.stream}"
+
+    def _stop(self) -> bool:
+        """Whether waiting for a stream has to end: for good, or since another may be wanted."""
+        return self._ended() or (self._inlet is None and self._successor is not self._parts)
+
     def _startup(self) -> None:
-        while self._inlet is None and not self._stop():
+        while self._inlet is None and not self._ended():
+            self._renew()
             try:
                 self._connect(self._resolve_timeout)
             except StreamLostError as error:
@@ -145,8 +239,10 @@ class Service:
         )
 
     def _tick(self) -> None:
+        self._renew()
         if self._inlet is None:
             self._reconnect()
+            self.reconnects += self.connected
             return
         self._pull(self._inlet, 0.0 if len(self._backlog.stamps) else _PULL)
         if len(self._backlog.stamps):
@@ -182,13 +278,46 @@ class Service:
         n = _BLOCK if self._answer_all else len(backlog.stamps)
         self._backlog = Chunk(backlog.samples[n:], backlog.stamps[n:], backlog.offset)
         block = Chunk(backlog.samples[:n], backlog.stamps[:n], backlog.offset)
-        for prediction in self._pipeline.feed(block, newest_only=not self._answer_all):
-            self._outlet.push(prediction)
+        self._publish(self._pipeline.feed(block, newest_only=not self._answer_all))
         self._pipeline.catch_up()
+        if self._followed is not None:
+            self._followed.pipeline.follow(block)
         self._tell()
 
+    def _renew(self) -> None:
+        """Let the successor hear all that is heard; with a window as full as ours it takes over.
+
+        One that wants another stream, or contradicts the one there is, begins without a stream.
+        """
+        new = self._successor
+        if new is self._parts:
+            return
+        if self._inlet is not None and self._followed is not new:
+            if len(self._backlog.stamps):
+                return  # what has been received is answered by the model it was received for
+            try:
+                if new.wanted != self._wanted:
+                    raise ContractError("the config has changed: another stream is wanted now")
+                pick = new.pick(self._inlet.stream)
+                new.pipeline.connect(Conditioning(pick.indices, pick.scales))
+                self._followed = new
+            except ContractError as error:
+                self._lose(str(error))
+        if self._inlet is None or new.pipeline.fullness >= self._pipeline.fullness:
+            self._take_over(new)
+
+    def _take_over(self, new: Parts) -> None:
+        new.pipeline.continue_from(self._pipeline)
+        if new.outlet_says != self._parts.outlet_says:
+            # Closing waits for consumers; they find the new streams by the same names.
+            threading.Thread(target=self._outlet.close, name="old outlets").start()
+            self._outlet = new.open_outlet()
+        self._use(new)
+        self._followed = None
+        log.info("the reloaded config and model have taken over")
+
     def _tell(self) -> None:
-        """Say what was lost; skipped windows again each time their number has doubled."""
+        """Say what was lost or waits; again each time that its number has doubled."""
         gaps, skipped = self._pipeline.gaps, self._pipeline.counts.skipped
         if gaps > self._told_gaps:
             log.warning("samples are missing from the stream (gap %d since the start)", gaps)
@@ -198,6 +327,12 @@ class Service:
                 "the model is slower than window.hop: %d windows skipped since the start", skipped
             )
             self._told_skipped = skipped
+        waiting = self.backlog
+        if waiting >= max(2 * self._told_waiting, _BEHIND):
+            log.warning("%d samples wait to be taken: the answers are late", waiting)
+            self._told_waiting = waiting
+        elif not waiting:
+            self._told_waiting = 0
 
     def _abstain(self, reason: str) -> None:
         log.warning("abstaining: %s", reason)
@@ -205,8 +340,14 @@ class Service:
         self._outlet.push(self._pipeline.abstain(reason, now()))
 
     def _flush(self) -> None:
-        for prediction in self._pipeline.flush():
-            self._outlet.push(prediction)
+        self._publish(self._pipeline.flush())
+
+    def _publish(self, predictions: Iterator[Prediction]) -> None:
+        begin = time.perf_counter()
+        for prediction in predictions:
+            compute = time.perf_counter() - begin
+            self._observe(self._outlet.push(prediction), compute)
+            begin = time.perf_counter()
 
     def _lose(self, reason: str) -> None:
         assert self._inlet is not None

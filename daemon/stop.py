@@ -1,11 +1,15 @@
-"""The wish to stop, as SIGINT and SIGTERM express it."""
+"""The wish to stop, as SIGINT and SIGTERM express it, and to begin anew, as SIGHUP does."""
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,8 +33,63 @@ class Stop(threading.Event):
 
         for number in before:
             signal.signal(number, stop)
+        at_once = signal.set_wakeup_fd(-1)
         try:
             yield self
         finally:
+            signal.set_wakeup_fd(at_once)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Both signals end the process with code 0, but for the time that `Stop.signals` is active.
+
+    For a start-up, which has nothing to lose. The exception that Python makes of a signal waits
+    for library calls of any length, and some swallow it; the thread here does neither.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    stderr = os.dup(2)  # the other one is put aside while TensorFlow is imported
+
+    def leave() -> None:
+        while said := os.read(heard, 1):
+            if said[0] in _SIGNALS:
+                # Unless nobody reads it: on Windows it cannot be known, nor does it happen.
+                if sys.platform == "win32" or select.select([], [stderr], [], 0)[1]:
+                    os.write(stderr, b"eegd: stopped\n")
+                os._exit(0)
+
+    before = signal.set_wakeup_fd(told)
+    threading.Thread(target=leave, name="stop at once", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(told)
+
+
+@contextmanager
+def hangups() -> Iterator[SimpleQueue[bool]]:
+    """A queue that receives True for each SIGHUP.
+
+    One that comes since the terminal was closed is a SIGTERM instead.
+    """
+    heard: SimpleQueue[bool] = SimpleQueue()
+    if not hasattr(signal, "SIGHUP"):  # Windows
+        yield heard
+        return
+    terminal = sys.__stdin__ is not None and os.isatty(0)
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        if terminal and not os.isatty(0):
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            heard.put(True)
+
+    before = signal.signal(signal.SIGHUP, hang_up)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -70,7 +70,7 @@ def test_arranging_moves_drops_and_begins_rows(stack: Stack) -> None:
 
 def test_warming_up_leaves_no_state(stack: Stack) -> None:
     batch = Batch(stack, 40, "/CPU:0")
-    assert batch.warm_up() > 0
+    assert batch.warm_up(BLOCK) > 0
     assert not any(layer.any() for layer in batch.state())
 
 
@@ -78,7 +78,7 @@ def test_after_warming_up_no_call_takes_as_long_as_compiling(stack: Stack) -> No
     """Every number of rows, every length of a block: compiling takes a hundred times as long."""
     batch = Batch(stack, 40, "/CPU:0")
     start = time.perf_counter()
-    batch.warm_up()
+    batch.warm_up(BLOCK)
     compiling = (time.perf_counter() - start) / len(batch._widths)
     calls = []
     for rows in range(1, 41):

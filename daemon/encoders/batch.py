@@ -49,19 +49,25 @@ class Batch:
         with tf.device(self._device):
             self._parts = [Recurrence(self._stack).zero_state(self._widths[0])]
 
-    def warm_up(self) -> float:
-        """Compile all shapes; seconds that a sample of all rows takes then, states forgotten."""
-        block = np.zeros((BLOCK, self._stack.channels), np.float32)
+    def warm_up(self, size: int) -> float:
+        """Compile all shapes; all states are forgotten.
+
+        Returns
+        -------
+        float
+            Seconds that a sample takes at the most: all rows in use, and arranged anew every
+            ``size`` samples.
+        """
+        block = np.zeros((min(size, BLOCK), self._stack.channels), np.float32)
         seconds = 0.0
         for rows in (*self._widths, self._rows, self._rows):
-            self.arrange([-1] * rows)
-            self.state()
             start = time.perf_counter()
+            self.arrange([-1] * rows)
             self.advance(block)
             self.state()
             seconds = time.perf_counter() - start
         self.clear()
-        return seconds / BLOCK
+        return seconds / len(block)
 
     def arrange(self, rows: Sequence[int]) -> None:
         """Make row n what row ``rows[n]`` is now; -1 stands for the zeros of a window's start."""

@@ -63,7 +63,7 @@ class StreamingEngine:
 
     def warm_up(self) -> float:
         """Compile all that is needed; seconds that a sample of all lanes takes at the most."""
-        seconds = self._batch.warm_up()
+        seconds = self._batch.warm_up(self._hop)
         self.restart()
         return seconds
 

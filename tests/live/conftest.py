@@ -5,13 +5,17 @@ not found.
 """
 
 import os
+import random
 import tempfile
 import uuid
 from pathlib import Path
 
 # liblsl reads its configuration once, when it is first used in a process; children inherit it.
+# Ports of its own too: LSL has 32 for a whole machine, and a stream beyond them is not found.
+_port = random.randrange(20_000, 30_000, 100)
 _folder = Path(tempfile.mkdtemp(prefix="eegd-lsl-"))
 (_folder / "lsl_api.cfg").write_text(
+    f"[ports]\nMulticastPort = {_port}\nBasePort = {_port + 1}\nPortRange = 98\n"
     "[multicast]\nResolveScope = machine\n"
     f"[ports]\nBasePort = {10_000 + os.getpid() % 88 * 250}\nPortRange = 240\n"
     "[lab]\n"

@@ -1,0 +1,106 @@
+"""config → model, engine and pipeline, put together once: for live runs, reloads and recordings.
+
+Imports TensorFlow; `daemon.chatter.import_tensorflow` comes before it.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from daemon.config import Config
+from daemon.contract import MICROVOLTS
+from daemon.decision import Decision
+from daemon.encoders import engines, loading
+from daemon.encoders.engines import Plan
+from daemon.encoders.loading import LoadedModel
+from daemon.pipeline import Engine, Pipeline
+from daemon.quality import Quality
+from daemon.timeline import Timeline
+
+log = logging.getLogger(__name__)
+
+
+def load(config: Config) -> tuple[LoadedModel, Plan]:
+    """The model of ``config``, checked against its contract, and how it will be run.
+
+    Raises
+    ------
+    UsageError
+        See `daemon.encoders.loading.load` and `daemon.encoders.engines.plan`.
+    """
+    loaded = loading.load(config.model.path, config.model.contract)
+    plan = engines.plan(
+        loaded.model,
+        config.engine.kind,
+        config.engine.device,
+        window=loaded.contract.window,
+        hop=config.window.hop,
+    )
+    return loaded, plan
+
+
+def build_engine(
+    config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
+) -> tuple[Engine, Plan]:
+    """The engine, warmed up, and the plan that it came to; see `daemon.encoders.engines.build`."""
+    log.info("device %s: %s", plan.device, plan.device_why)
+    engine, plan = engines.build(
+        plan,
+        loaded.model,
+        per_channel=loaded.per_channel,
+        window=loaded.contract.window,
+        hop=config.window.hop,
+        sample_rate=sample_rate,
+    )
+    log.info("engine %s: %s", plan.kind, plan.why)
+    log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
+    return engine, plan
+
+
+def build_pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:
+    """All between a stream's chunks and its predictions."""
+    contract = loaded.contract
+    return Pipeline(
+        timeline=Timeline(contract.sample_rate, config.quality.fill_up_to),
+        quality=Quality(
+            contract.channels,
+            MICROVOLTS[contract.unit],
+            contract.sample_rate,
+            contract.window,
+            config.window.hop,
+        ),
+        engine=engine,
+        decision=Decision(
+            contract.classes,
+            threshold=config.decision.threshold,
+            smoothing=config.decision.smoothing,
+            temperature=contract.temperature,
+        ),
+        classes=contract.classes,
+        window=contract.window,
+        hop=config.window.hop,
+        max_filled=config.quality.max_filled,
+    )
+
+
+def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
+    """What a run of ``config`` would do, a line for each fact."""
+    contract = loaded.contract
+    seconds = contract.window / contract.sample_rate
+    return "\n".join(
+        f"{key:<12} {value}"
+        for key, value in {
+            "model": f"{loaded.path} ({loaded.model.count_params():,} parameters)",
+            "verdict": loaded.verdict or "none (no report with this model)",
+            "device": f"{plan.device}: {plan.device_why}",
+            "engine": f"{plan.kind}: {plan.why}",
+            "stream": str(config.stream),
+            "window": f"{contract.window} steps at {contract.sample_rate:g} Hz: {seconds:g} s",
+            "hop": f"{config.window.hop} samples: {config.window.hop / contract.sample_rate:g} s",
+            "channels": ", ".join(contract.channels),
+            "classes": ", ".join(contract.classes),
+            "output": ", ".join(
+                config.output.name + suffix for suffix in ("", "-probabilities", "-codes")
+            ),
+        }.items()
+    )

@@ -1,0 +1,163 @@
+"""The live run: a config becomes a service, and at each SIGHUP the one that succeeds it.
+
+Rules that hold here:
+
+- A reload is built and checked whole beside the running model, in a thread of its own. It either
+  takes over between two windows, or is refused in words and nothing has changed.
+- What a reload cannot change (`metrics`, the process itself) is said, not ignored.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import threading
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+
+from daemon import assembly
+from daemon.config import Config, load_config
+from daemon.errors import EegdError
+from daemon.ops.aside import MarkerLog, logging_aside
+from daemon.ops.claim import Claim
+from daemon.ops.metrics import Metrics
+from daemon.ops.systemd import Systemd
+from daemon.outlet import Outlet, default_source_id
+from daemon.service import Parts, Service
+from daemon.stop import Stop
+
+log = logging.getLogger(__name__)
+
+
+def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None:
+    """Run ``config``, read from ``config_path``, until stopped; each of ``hangups`` reads it anew.
+
+    Raises
+    ------
+    EegdError
+        See `daemon.service.Service.run`; or a port, file, model or name that cannot be had.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(logging_aside())
+        systemd = stack.enter_context(closing(Systemd()))
+        metrics = None
+        if config.metrics.port is not None:
+            metrics = Metrics(config.metrics.host, config.metrics.port)
+            stack.enter_context(closing(metrics))
+        marker_log = stack.enter_context(closing(MarkerLog(config.output.log)))
+        claim = _claim(config)
+        parts = _parts(config, marker_log)
+        claim.confirm()
+        stop = stack.enter_context(Stop().signals())
+
+        def stopped() -> bool:
+            if stop.is_set():
+                systemd.stopping()
+            systemd.beat(service.status)
+            return stop.is_set()
+
+        service = Service(
+            parts,
+            resolve_timeout=config.stream.resolve_timeout,
+            stop=stopped,
+            observe=metrics.observe if metrics else lambda latency, compute: None,
+        )
+        if metrics:
+            metrics.serve(service)
+        reloads = _Reloads(config_path, config, service, marker_log, claim, systemd)
+        threading.Thread(target=reloads.run, args=(hangups,), name="reload", daemon=True).start()
+        # A collection of all that Keras and TensorFlow have made stops every thread for 0.4 s.
+        gc.freeze()
+        # While a reload computes, the hot loop gets its turn within a tenth of the usual 5 ms.
+        sys.setswitchinterval(0.0005)
+        systemd.ready()
+        service.run()
+
+
+class _Reloads:
+    """Reads the config anew, builds what it asks for, and hands it to the service."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        service: Service,
+        marker_log: MarkerLog,
+        claim: Claim,
+        systemd: Systemd,
+    ) -> None:
+        self._path = path
+        self._config = config
+        self._service = service
+        self._marker_log = marker_log
+        self._claim = claim
+        self._systemd = systemd
+
+    def run(self, hangups: SimpleQueue[bool]) -> None:
+        while hangups.get():
+            self._systemd.reloading()
+            try:
+                self._reload()
+            except EegdError as error:
+                log.error("not reloaded, the running config and model stay: %s", error)
+            except Exception:
+                log.exception("not reloaded, the running config and model stay")
+            self._systemd.ready()
+
+    def _reload(self) -> None:
+        log.info("reloading %s", self._path)
+        config = load_config(self._path)
+        claim = None if _identity(config) == _identity(self._config) else _claim(config)
+        try:
+            parts = _parts(config, self._marker_log)
+            self._service.require_fit(parts)
+            if claim is not None:
+                claim.confirm()
+            self._marker_log.reopen(config.output.log)
+        except BaseException:
+            if claim is not None:
+                claim.close()
+            raise
+        if claim is not None:
+            self._claim.close()
+            self._claim = claim
+        if config.metrics != self._config.metrics:
+            log.warning("metrics: the changes there are for the next start")
+        self._config = config
+        self._service.succeed(parts)
+
+
+def _identity(config: Config) -> tuple[str, str]:
+    name = config.output.name
+    return name, config.output.source_id or default_source_id(name)
+
+
+def _claim(config: Config) -> Claim:
+    return Claim(*_identity(config))
+
+
+def _parts(config: Config, marker_log: MarkerLog) -> Parts:
+    """All that ``config`` asks for, loaded, compiled and warmed up."""
+    loaded, plan = assembly.load(config)
+    contract = loaded.contract
+    engine, plan = assembly.build_engine(config, loaded, plan, contract.sample_rate)
+    says = {
+        "model": loaded.sha256,
+        "window": str(contract.window),
+        "hop": str(config.window.hop),
+        "sample_rate": f"{contract.sample_rate:g}",
+        "engine": plan.kind,
+        "input_stream": str(config.stream),
+    }
+    return Parts(
+        wanted=config.stream,
+        pick=partial(contract.pick, channels=config.stream.channels, unit=config.stream.unit),
+        pipeline=assembly.build_pipeline(config, loaded, engine),
+        open_outlet=partial(Outlet, *_identity(config), contract.classes, says, marker_log.write),
+        outlet_says=(*_identity(config), contract.classes, says),
+        answer_all=plan.kind == "streaming",
+        stall_after=config.quality.stall_after,
+    )
