@@ -8,7 +8,8 @@ import pytest
 
 from daemon.encoders.architectures import channel_lstm, common_lstm
 from daemon.encoders.fuse import NotFusableError, fuse
-from daemon.encoders.window import as_built, fused
+from daemon.encoders.fused import Fused
+from daemon.encoders.window import as_built
 
 WINDOW, CHANNELS = 24, 4
 L = keras.layers
@@ -92,7 +93,7 @@ def test_the_stack_gives_what_keras_gives(name: str) -> None:
     stack = fuse(model)
     assert stack.channels == CHANNELS
     expected = as_built(model, "/CPU:0", per_channel=len(model.inputs) > 1)
-    run = fused(stack, WINDOW, "/CPU:0")
+    run = Fused(stack, WINDOW, "/CPU:0")
     for seed in range(3):
         window = np.random.default_rng(seed).normal(size=(CHANNELS, WINDOW)).astype(np.float32)
         np.testing.assert_allclose(run(window), expected(window), atol=1e-6)
