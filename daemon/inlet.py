@@ -119,13 +119,15 @@ def resolve(
 ) -> pylsl.StreamInfo | None:
     """The first stream that matches, or None when ``stopped`` says so first.
 
-    Whether it is the only one is for `Inlet.require_only` to say: the samples that come while it
-    looks again are then not lost.
+    Another that is slower to answer shows in `Inlet.require_only`, while the samples of this one
+    queue.
 
     Raises
     ------
     StreamNotFoundError
         None answered within ``timeout`` seconds; None waits for ever.
+    ContractError
+        Several match; names them all.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     told = False
@@ -135,6 +137,8 @@ def resolve(
         time.sleep(_POLL)
         found = _matching(resolver.results(), wanted)
         if found:
+            time.sleep(_POLL)  # for other answers of the same moment
+            _refuse_several(_matching(resolver.results(), wanted), wanted)
             return found[0]
         if deadline is not None and time.monotonic() >= deadline:
             raise StreamNotFoundError(
@@ -145,6 +149,15 @@ def resolve(
             log.info("waiting for a stream that matches %s", wanted)
             told = True
     return None
+
+
+def _refuse_several(found: list[pylsl.StreamInfo], wanted: Wanted) -> None:
+    if len(found) > 1:
+        names = "; ".join(sorted(_named(info) for info in found))
+        raise ContractError(
+            f"{len(found)} streams match {wanted}: {names}. Add name, source_id or hostname "
+            "under stream in the config until only one does"
+        )
 
 
 def describe(info: pylsl.StreamInfo) -> StreamDescription:
@@ -265,13 +278,9 @@ class Inlet:
         StreamLostError
             Another one answers, and this one no longer does.
         """
-        found = {info.uid(): _named(info) for info in find_streams(wanted)}
-        if len(found) > 1:
-            raise ContractError(
-                f"{len(found)} streams match {wanted}: {'; '.join(sorted(found.values()))}. Add "
-                "name, source_id or hostname under stream in the config until only one does"
-            )
-        if found and self.uid not in found:
+        found = find_streams(wanted)
+        _refuse_several(found, wanted)
+        if found and found[0].uid() != self.uid:
             raise StreamLostError(f"stream {self.stream} went away")
 
     def synchronise(self) -> None:

@@ -154,7 +154,5 @@ def drawn(every: float, seconds: float, seed: int) -> list[Fault]:
         if kind == "other":
             values["what"] = str(random.choice(OTHERS))
         faults.append(Fault(kind, at, values))
-        if kind == "duplicate":  # it is met only by who has to look for a stream meanwhile
-            faults.append(Fault("crash", at + 1, {"seconds": float(values["seconds"]) / 2}))
-        at = max(fault.end for fault in faults[-2:]) + float(random.exponential(every))
-    return [fault for fault in faults if fault.at < seconds]
+        at = faults[-1].end + float(random.exponential(every))
+    return faults

@@ -49,6 +49,8 @@ class Case:
         Seconds until the first good prediction, from the end of the fault.
     plain : bool
         Part of the plain test run.
+    refused : bool
+        The amplifier sends while it is refused, and that is not counted.
     missing : str
         What the daemon does not do yet, so that the case fails.
     """
@@ -61,6 +63,7 @@ class Case:
     tolerance: float = 0.003
     within: float = WINDOW / RATE + 2
     plain: bool = False
+    refused: bool = False
     missing: str = ""
     seed: int = 1
 

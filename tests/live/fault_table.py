@@ -34,6 +34,8 @@ class Row:
         if reasons:
             published += ": " + "; ".join(f"{reason} ({n})" for reason, n in reasons.items())
         counts = f"{counted['samples']:,} samples of {self.outcome.truth.sent:,} sent"
+        if self.case.refused:
+            counts += ", the others while it was refused"
         if self.outcome.lost:
             counts += f", {self.outcome.lost} said to be lost with the stream"
         for key, word in (("gaps", "gaps"), ("bridged", "bridged"), ("skipped", "skipped")):

@@ -82,6 +82,7 @@ CASES = (
         speed=1,
         abstains=("was lost", "streams match"),
         within=30,
+        refused=True,
     ),
     Case("duplicate beside it", ("duplicate:at=8,seconds=12",), 28, 4),
     Case("burst of ten minutes", ("burst:at=8,seconds=600",), 620, 1, within=0.3),
@@ -184,11 +185,12 @@ def test_nothing_wrong_and_nothing_silent(
     assert (outcome.exit_code, outcome.stop_seconds < 2) == (0, True)
     assert "Traceback" not in outcome.log
     assert [m["sequence"] for m in outcome.markers] == list(range(len(outcome.markers)))
-    assert counted["samples"] + outcome.lost == truth.sent
+    known = counted["samples"] + outcome.lost
+    assert known == truth.sent or (case.refused and known < truth.sent)
     assert (counted["ok"], counted["skipped"]) == (len(outcome.ok), 0)
     assert not unexplained, f"{len(unexplained)} wrong, the first is {unexplained[0]}"
     assert difference < 1e-5
     for part in case.abstains:
         assert any(part in reason for reason in outcome.reasons), outcome.reasons
-    assert max(waits) <= case.within
+    assert max(waits, default=0.0) <= case.within
     assert max(silences, default=0.0) <= STALL + 0.5

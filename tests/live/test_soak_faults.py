@@ -54,6 +54,10 @@ class Watch:
         n = max(len(warm) // 4, 1)
         return np.array([[np.median(q, axis=0), q.max(axis=0)] for q in (warm[:n], warm[-n:])])
 
+    def tenths(self) -> list[int]:
+        memory = np.array(self.seen)[:, 1]
+        return [int(np.median(part)) for part in np.array_split(memory, 10)]
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
@@ -75,7 +79,8 @@ def test_random_faults_leave_no_trace_and_every_sample_is_counted(tmp_path: Path
         f"counters: {outcome.counted}\n"
         f"{CHECKED} predictions: largest difference {difference:.1e}, {len(unexplained)} wrong\n"
         f"first quarter after warm-up (KiB, files, threads): median {first}, most {first_most}\n"
-        f"last quarter: median {last}, most {last_most}"
+        f"last quarter: median {last}, most {last_most}\n"
+        f"KiB, median of each tenth of the run: {watch.tenths()}"
     )
     for reason, times in sorted(outcome.reasons.items()):
         print(f"{times:>6}  {reason[:150]}")  # noqa: T201
