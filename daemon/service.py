@@ -183,7 +183,7 @@ class Service:
 
     @property
     def backlog(self) -> int:
-        """Samples that were received and have not been fed yet."""
+        """Samples that were received and are not answered yet."""
         return len(self._backlog.stamps)
 
     def status(self) -> str:
@@ -276,12 +276,12 @@ class Service:
         """Feed the backlog: all of it if only the newest window counts, else a block of it."""
         backlog = self._backlog
         n = _BLOCK if self._answer_all else len(backlog.stamps)
-        self._backlog = Chunk(backlog.samples[n:], backlog.stamps[n:], backlog.offset)
         block = Chunk(backlog.samples[:n], backlog.stamps[:n], backlog.offset)
         self._publish(self._pipeline.feed(block, newest_only=not self._answer_all))
         self._pipeline.catch_up()
         if self._followed is not None:
             self._followed.pipeline.follow(block)
+        self._backlog = Chunk(backlog.samples[n:], backlog.stamps[n:], backlog.offset)
         self._tell()
 
     def _renew(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.errors import UsageError
-from daemon.ops.metrics import CONNECTIONS, Metrics
+from daemon.ops.metrics import CONNECTIONS, PATIENCE, Metrics
 from daemon.pipeline import Counts
 
 
@@ -141,7 +141,7 @@ def test_more_than_it_takes_at_once_are_turned_away(metrics: Metrics, port: int)
     metrics.serve(Fixed())
     before = threading.active_count()
     idlers = [socket.create_connection(("127.0.0.1", port)) for _ in range(3 * CONNECTIONS)]
-    idlers[-1].settimeout(10)
+    idlers[-1].settimeout(PATIENCE / 2)
     assert idlers[-1].recv(1) == b""  # closed at once
     assert threading.active_count() <= before + CONNECTIONS
     for idler in idlers:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from daemon.cli import main
 from daemon.errors import UsageError
 from daemon.ops import systemd
 from daemon.ops.systemd import Systemd
@@ -145,3 +147,19 @@ def test_what_the_account_cannot_read_is_warned_about(
         assert not caplog.text
         systemd.require_readable("config", private / "config.yaml", None)
     assert "--user" in caplog.text
+
+
+def test_the_command_prints_the_unit_or_writes_it_where_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "m").touch()
+    path = tmp_path / "config.yaml"
+    path.write_text("model: {path: m}", encoding="utf-8")
+    command = ["service", "-c", str(path), "--user", "lab"]
+    printed = CliRunner().invoke(main, command)
+    assert printed.exit_code == 0
+    assert f" run -c {path}\n" in printed.stdout
+    unit = tmp_path / "eegd.service"
+    assert CliRunner().invoke(main, [*command, "--install", "--to", str(unit)]).exit_code == 0
+    assert unit.read_text() == printed.stdout
+    for refused in ([*command, "--install", "--to", str(tmp_path)], ["service", "-c", "none"]):
+        result = CliRunner().invoke(main, refused)
+        assert (result.exit_code, result.stderr[:6]) == (2, "eegd: ")

@@ -148,7 +148,7 @@ class Metrics(Collector):
         for name, what, value in (
             ("stream_connected", "1 while a stream is subscribed to.", figures.connected),
             ("effective_rate_hz", "Samples a second by their stamps.", figures.effective_rate),
-            ("backlog_samples", "Samples received and not yet taken.", figures.backlog),
+            ("backlog_samples", "Samples received and not answered yet.", figures.backlog),
         ):
             yield GaugeMetricFamily(f"eegd_{name}", what, value)
 
