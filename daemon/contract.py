@@ -36,6 +36,9 @@ _UNIT_NAMES: dict[str, Unit] = {
 # the timeline can follow: less than a sample a second.
 RATE_TOLERANCE = 0.05
 
+# Labels in a message: whole for every usual cap, and no page for a stream that sends a thousand.
+_LISTED = 128
+
 
 def normal_label(label: str) -> str:
     """The form in which labels are compared: no case, spaces or trailing dots."""
@@ -188,8 +191,8 @@ class Contract(Strict):
             *map(normal_label, stream.labels)
         ]:
             differences.append(
-                f"it announces the labels {', '.join(stream.labels)}, "
-                f"stream.channels says {', '.join(channels)}"
+                f"it announces the labels {_listed(stream.labels)}, "
+                f"stream.channels says {_listed(channels)}"
             )
             return None
         return stream.labels
@@ -204,7 +207,7 @@ class Contract(Strict):
         if missing:
             differences.append(
                 f"missing channel{'s'[: len(missing) > 1]} {', '.join(missing)} "
-                f"(it has {', '.join(label or '?' for label in labels)})"
+                f"(it has {_listed(labels)})"
             )
         if double:
             differences.append(f"more than one channel is labelled {', '.join(double)}")
@@ -246,6 +249,11 @@ class Contract(Strict):
                 f"taken as {unit or self.unit} ({where})"
             )
         return tuple(scales)
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    more = len(labels) - _LISTED
+    return ", ".join(label or "?" for label in labels[:_LISTED]) + f" and {more} more" * (more > 0)
 
 
 def _require_distinct(labels: list[str]) -> None:

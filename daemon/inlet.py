@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 # Seconds of samples that liblsl keeps for us; a burst of ten minutes must fit several times.
 BUFFER = 3600
-# liblsl reserves a place for each sample at once, 16 bytes or so.
+# liblsl reserves places for as many samples at once, some 35 bytes each. Up to 1165 Hz these are
+# BUFFER, above less: a stream can announce any rate.
 _PLACES = 1 << 22
 # Beyond these no stream is described, let alone subscribed to.
 MAX_CHANNELS = 1024

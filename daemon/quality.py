@@ -25,8 +25,8 @@ from daemon.ring import Ring
 # No EEG amplifier's input reaches 10 V. Such a value is kept from the model like a NaN: its sums
 # would overflow.
 BEYOND = 1e7
-# Brain, muscle, eyes and a pulled cable's first jerk stay below 100 mV; microvolts that are taken
-# for volts or counts do not.
+# Brain, muscle, eyes and sweat stay far below 100 mV; a pulled electrode does not, nor do
+# microvolts that are taken for volts.
 SWING = 1e5
 # An amplifier with its inputs shorted has several times as much noise of its own.
 NOISE = 0.1

@@ -13,18 +13,21 @@ import pytest
 import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
-from mutation import FUZZ, mutated
+from mutation import FUZZ, ODD_TEXT, mutated
 
 Run = Callable[[str, Path], tuple[str, str]]
 
 LABELS = ("Fp1", "Cz")
 
 
-def xdf() -> bytes:
-    def chunk(tag: int, body: bytes) -> bytes:
-        return b"\x04" + struct.pack("<IH", len(body) + 2, tag) + body
+Chunks = list[tuple[int, bytes]]
 
-    def header(number: int, name: str, kind: str, fmt: str, rate: int) -> bytes:
+
+def xdf_chunks() -> Chunks:
+    def chunk(tag: int, body: bytes) -> tuple[int, bytes]:
+        return tag, body
+
+    def header(number: int, name: str, kind: str, fmt: str, rate: int) -> tuple[int, bytes]:
         channels = "".join(
             f"<channel><label>{label}</label><unit>microvolts</unit></channel>" for label in LABELS
         )
@@ -37,25 +40,51 @@ def xdf() -> bytes:
         )
         return chunk(2, struct.pack("<I", number) + xml.encode())
 
-    def samples(number: int, values: list[bytes]) -> bytes:
+    def samples(number: int, values: list[bytes]) -> tuple[int, bytes]:
         stamped = b"".join(
             b"\x08" + struct.pack("<d", 10 + n / 100) + value for n, value in enumerate(values)
         )
         return chunk(3, struct.pack("<I", number) + b"\x01" + bytes([len(values)]) + stamped)
 
     footer = b"<?xml version='1.0'?><info><first_timestamp>10</first_timestamp></info>"
+    return [
+        chunk(1, b"<?xml version='1.0'?><info><version>1.0</version></info>"),
+        header(1, "amp", "EEG", "float32", 100),
+        header(2, "marks", "Markers", "string", 0),
+        chunk(4, struct.pack("<Idd", 1, 10.0, 5.0)),
+        samples(1, [struct.pack("<ff", n, -n) for n in range(12)]),
+        samples(2, [b"\x01\x05start", b"\x01\x03end"]),
+        chunk(4, struct.pack("<Idd", 1, 15.0, 5.0)),
+        chunk(6, struct.pack("<I", 1) + footer),
+    ]
+
+
+def xdf(chunks: Chunks) -> bytes:
     return b"XDF:" + b"".join(
-        [
-            chunk(1, b"<?xml version='1.0'?><info><version>1.0</version></info>"),
-            header(1, "amp", "EEG", "float32", 100),
-            header(2, "marks", "Markers", "string", 0),
-            chunk(4, struct.pack("<Idd", 1, 10.0, 5.0)),
-            samples(1, [struct.pack("<ff", n, -n) for n in range(12)]),
-            samples(2, [b"\x01\x05start", b"\x01\x03end"]),
-            chunk(4, struct.pack("<Idd", 1, 15.0, 5.0)),
-            chunk(6, struct.pack("<I", 1) + footer),
-        ]
+        b"\x04" + struct.pack("<IH", len(body) + 2, tag) + body for tag, body in chunks
     )
+
+
+@st.composite
+def xdf_with_whole_lengths(draw: st.DrawFn) -> bytes:
+    """Chunks whose content is broken, or another field's, or that come in another order."""
+    chunks = xdf_chunks()
+    for _ in range(draw(st.integers(1, 3))):
+        n = draw(st.integers(0, len(chunks) - 1))
+        tag, body = chunks[n]
+        match draw(st.integers(0, 5)):
+            case 0:
+                chunks.insert(draw(st.integers(0, len(chunks))), chunks[n])
+            case 1:
+                chunks.append(chunks.pop(n))
+            case 2:
+                chunks[n] = tag, draw(mutated(body, most=1))
+            case _:
+                field = draw(st.sampled_from(FIELDS))
+                said = draw(st.sampled_from(ODD_TEXT))
+                before, between, after = body.partition(b"<%s>" % field)
+                chunks[n] = tag, before + between + said + after[after.find(b"</") :]
+    return xdf(chunks)
 
 
 def edf(sample_bytes: int = 2) -> bytes:
@@ -109,7 +138,9 @@ def fif() -> bytes:
         return path.read_bytes()
 
 
-WHOLE = {".xdf": xdf(), ".edf": edf(), ".bdf": edf(3), ".set": eeglab(), ".fif": fif()}
+FIELDS = [b"name", b"type", b"channel_count", b"nominal_srate", b"channel_format", b"hostname"]
+FIELDS += [b"label", b"unit", b"channels", b"channel", b"desc"]
+WHOLE = {".xdf": xdf(xdf_chunks()), ".edf": edf(), ".bdf": edf(3), ".set": eeglab(), ".fif": fif()}
 
 
 @pytest.mark.parametrize("suffix", WHOLE)
@@ -125,8 +156,12 @@ def test_recording(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / f"broken_raw{suffix}"
 
+    broken = mutated(WHOLE[suffix]) | mutated(WHOLE[suffix], most=1) | st.binary(max_size=60)
+    if suffix == ".xdf":
+        broken = xdf_with_whole_lengths() | xdf_with_whole_lengths() | broken
+
     @FUZZ
-    @given(mutated(WHOLE[suffix]) | mutated(WHOLE[suffix], most=1) | st.binary(max_size=60))
+    @given(broken)
     def read(content: bytes) -> None:
         path.write_bytes(content)
         outcome, text = worker("recording", path)
