@@ -106,7 +106,11 @@ def validated(kind: type[Model], content: object, where: str) -> Model:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(_fault(kind, e["loc"], e["type"], e["msg"]) for e in error.errors())
+        faults = "; ".join(
+            # What is quoted in it comes from the file.
+            clean(_fault(kind, e["loc"], e["type"], e["msg"]), 500)
+            for e in error.errors()
+        )
         raise UsageError(f"{where}: {faults}") from None
 
 

@@ -55,6 +55,23 @@ def test_an_endless_file_is_not_read_to_its_end() -> None:
         read_yaml(Path("/dev/zero"), "config file")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model: {path: m, contract: {sample_rate: 1, window: 1, channels: [Cz], classes: [a, b], "
+        'conditioning: [{"\\x1b[2J": 1}]}}',
+        'model: {path: m}\n"\\x1b[2J": 1',
+        'model: {path: m}\nwindow: {"\\u202e": 1}',
+    ],
+)
+def test_what_a_refusal_quotes_can_be_shown(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        load_config(path)
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("label", ["Fp\u202e1", "Fp\x1b[31m", "Fp\n1", "F" * 200])
 def test_labels_and_classes_can_be_shown(label: str, tmp_path: Path) -> None:
     """A bundle's contract comes from outside, and its classes go to terminals and markers."""
