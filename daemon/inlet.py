@@ -354,6 +354,9 @@ class Inlet:
             try:
                 self._offset = self._inlet.time_correction(timeout=_OFFSET_INTERVAL)
                 self._synchronised.set()
-            except (LslTimeoutError, LostError):
-                pass  # the last offset stands; a lost stream shows at the next pull
+            except LslTimeoutError:
+                pass  # the last offset stands
+            except LostError:
+                self._synchronised.set()  # nothing to wait for: the next pull says it
+                return
             self._closed.wait(_OFFSET_INTERVAL)

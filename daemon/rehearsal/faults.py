@@ -37,6 +37,9 @@ KINDS: dict[str, tuple[str, Values]] = {
     "duplicate": ("a second stream of the same name and type beside it", {"seconds": 10.0}),
 }
 PROCESS = ("freeze", "crash", "other", "duplicate")
+# Seconds after a random duplicate: it must not live into another fault and be taken for the
+# amplifier there, however slow its start.
+PEACE = 120.0
 OTHERS = ("rate", "labels", "unit", "channels")
 
 
@@ -155,4 +158,6 @@ def drawn(every: float, seconds: float, seed: int) -> list[Fault]:
             values["what"] = str(random.choice(OTHERS))
         faults.append(Fault(kind, at, values))
         at = faults[-1].end + float(random.exponential(every))
+        if kind == "duplicate":
+            at += PEACE
     return faults
