@@ -11,8 +11,10 @@ The data's way through the program is the list of files, top to bottom::
     decision      probabilities → label or abstention
     outlet        Prediction → three LSL streams
 
-``pipeline`` puts timeline … decision together once, for live runs and recordings alike;
-``service`` runs it between an inlet and an outlet; ``cli`` builds the parts and hands them in.
+``clock`` tells timeline which samples are late; it knows the sender's rate, ``habits`` how its
+stamps lie around it, from what ``offsets`` tell. ``pipeline`` puts timeline … decision together
+once, for live runs and recordings alike; ``service`` runs it between an inlet and an outlet;
+``cli`` builds the parts and hands them in.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
 ``validation`` reads YAML, ``stop`` hears the signals, ``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (benchmarks).
