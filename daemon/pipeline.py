@@ -100,6 +100,7 @@ class Pipeline:
         self._max_filled = max_filled
         self._sequence = 0
         self._since_restart = 0
+        self._off_rate = (-np.inf, 0.0)
         self._offset = 0.0
         # Per step of the window: stamp, bridged (0/1), unusable (0/1).
         self._history = Ring(3, window, np.float64)
@@ -117,6 +118,21 @@ class Pipeline:
     @property
     def gaps(self) -> int:
         return self._timeline.gaps
+
+    @property
+    def effective_rate(self) -> float:
+        """Samples a second that the stream really has, in Hz; nan before it is known."""
+        return self._timeline.effective_rate
+
+    @property
+    def rate_is_off(self) -> bool:
+        """Whether that is more than 1 % off the model's, so that windows abstain."""
+        return self._timeline.rate_is_off
+
+    @property
+    def back_steps(self) -> int:
+        """Times that the stream's clock stepped back, which restarts the window."""
+        return self._timeline.back_steps
 
     def feed(self, chunk: Chunk, *, newest_only: bool = False) -> Iterator[Prediction]:
         """Predictions of the windows that end in ``chunk``, each as soon as it is known.
@@ -157,6 +173,7 @@ class Pipeline:
         self._engine.restart()
         self._decision.restart()
         self._since_restart = 0
+        self._off_rate = (-np.inf, 0.0)
 
     def _run(self, segments: Iterable[Segment], newest_only: bool) -> Iterator[Prediction]:
         pieces = list(self._cut(segments))
@@ -199,6 +216,8 @@ class Pipeline:
         steps[:, 2] = unusable
         self._history.push(steps)
         self._since_restart += n
+        if segment.off_rate is not None:
+            self._off_rate = (self._since_restart, segment.off_rate)
         if segment.filled:
             self.counts.filled += n
         else:
@@ -219,6 +238,9 @@ class Pipeline:
             reason = f"{int(unusable.sum())} samples of the window are not finite numbers"
         elif bridged > self._max_filled:
             reason = f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
+        elif self._since_restart - self._off_rate[0] < self._window:
+            sent, rate = self._off_rate[1], self._timeline.rate
+            reason = f"the stream runs at {sent:.5g} Hz, the model at {rate:g} Hz"
         elif end < start:
             reason = "the stream's clock stepped back within the window"
         elif not np.isfinite(output).all():
