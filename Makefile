@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test exactness soak faults soak-faults fuzz check format demo-model
+.PHONY: demo test exactness timeline soak faults soak-faults fuzz check format demo-model
 
 demo: .venv/core
 	$(BIN)/eegd demo
@@ -31,6 +31,10 @@ fuzz: .venv/test
 # Every engine against Keras and float64 at full length; needs the recordings.
 exactness: .venv/test
 	$(BIN)/python -m pytest -m "slow or not slow" -s tests/test_exactness.py
+
+# Ten million samples of every simulated sender, thousands of gaps, 20,000 strange streams.
+timeline: .venv/test
+	$(BIN)/python -m pytest -m "slow or not slow" tests/test_timeline.py tests/test_timeline_truth.py
 
 check: .venv/test
 	$(BIN)/ruff check .

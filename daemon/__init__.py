@@ -12,9 +12,11 @@ The data's way through the program is the list of files, top to bottom::
     decision      probabilities → label or abstention
     outlet        Prediction → three LSL streams
 
-``pipeline`` puts timeline … decision together once, for live runs and recordings alike;
-``service`` runs it between an inlet and an outlet. ``assembly`` makes model, engine and pipeline of
-a config, ``live`` the whole daemon, again at each reload; ``cli`` calls them.
+``clock`` tells timeline which samples are late; it knows the sender's rate, ``habits`` how its
+stamps lie around it, from what ``offsets`` tell. ``pipeline`` puts timeline … decision together
+once, for live runs and recordings alike; ``service`` runs it between an inlet and an outlet.
+``assembly`` makes model, engine and pipeline of a config, ``live`` the whole daemon, again at each
+reload; ``cli`` calls them.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.

@@ -31,9 +31,9 @@ _UNIT_NAMES: dict[str, Unit] = {
     ),
 }
 
-# The nominal rate is a declaration, so it is compared as one; the tolerance only forgives a
-# decimal fraction that a device rounded when it wrote its header. In Hz, since it is also what
-# the timeline can follow: less than a sample a second.
+# The nominal rate is a declaration, so it is compared as one; the tolerance (Hz) only forgives a
+# decimal fraction that a device rounded when it wrote its header. What it really sends, the
+# timeline watches.
 RATE_TOLERANCE = 0.05
 
 # Labels in a message: whole for every usual cap, and no page for a stream that sends a thousand.

@@ -104,6 +104,7 @@ class Pipeline:
         self._sequence = 0
         self._gaps_before = 0
         self._since_restart = 0
+        self._off_rate = (-np.inf, 0.0)
         self._offset = 0.0
         # Per step of the window: stamp, bridged (0/1).
         self._history = Ring(2, window, np.float64)
@@ -135,11 +136,18 @@ class Pipeline:
 
     @property
     def effective_rate(self) -> float:
-        """Samples a second by the stamps of the last window; 0 before there are two."""
-        stamps = self._history.window()[0]
-        known = min(self._since_restart, self._window)
-        seconds = float(stamps[-1] - stamps[-known]) if known > 1 else 0.0
-        return (known - 1) / seconds if seconds > 0 else 0.0
+        """Samples a second that the stream really has, in Hz; nan before it is known."""
+        return self._timeline.effective_rate
+
+    @property
+    def rate_is_off(self) -> bool:
+        """Whether that is more than 1 % off the model's, so that windows abstain."""
+        return self._timeline.rate_is_off
+
+    @property
+    def back_steps(self) -> int:
+        """Times that the stream's clock stepped back, which restarts the window."""
+        return self._timeline.back_steps
 
     def feed(self, chunk: Chunk, *, newest_only: bool = False) -> Iterator[Prediction]:
         """Predictions of the windows that end in ``chunk``, each as soon as it is known.
@@ -188,6 +196,7 @@ class Pipeline:
         self._engine.restart()
         self._decision.restart()
         self._since_restart = 0
+        self._off_rate = (-np.inf, 0.0)
 
     def _run(self, segments: Iterable[Segment], answered: slice) -> Iterator[Prediction]:
         pieces = list(self._cut(segments))
@@ -225,6 +234,8 @@ class Pipeline:
         steps[:, 1] = segment.filled
         self._history.push(steps)
         self._since_restart += n
+        if segment.off_rate is not None:
+            self._off_rate = (self._since_restart, segment.off_rate)
         if segment.filled:
             self.counts.filled += n
         else:
@@ -260,6 +271,9 @@ class Pipeline:
     def _doubt(self, start: float, end: float, bridged: float, output: Float32) -> str | None:
         if bridged > self._max_filled:
             return f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
+        if self._since_restart - self._off_rate[0] < self._window:
+            sent, rate = self._off_rate[1], self._timeline.rate
+            return f"the stream runs at {sent:.5g} Hz, the model at {rate:g} Hz"
         if end < start:
             return "the stream's clock stepped back within the window"
         if not np.isfinite(output).all():

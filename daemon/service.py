@@ -116,6 +116,8 @@ class Service:
         self._refusal = ""
         self._retry = _RETRY
         self._told_gaps = 0
+        self._told_back_steps = 0
+        self._told_rate = False
         self._told_skipped = 0
         self._told_waiting = 0
 
@@ -178,7 +180,7 @@ class Service:
 
     @property
     def effective_rate(self) -> float:
-        """Samples a second by their stamps; 0 while there is no stream."""
+        """Samples a second by their stamps; 0 while there is no stream, nan before it is known."""
         return self._pipeline.effective_rate if self.connected else 0.0
 
     @property
@@ -322,6 +324,18 @@ class Service:
         if gaps > self._told_gaps:
             log.warning("samples are missing from the stream (gap %d since the start)", gaps)
             self._told_gaps = gaps
+        if self._pipeline.back_steps > self._told_back_steps:
+            self._told_back_steps = self._pipeline.back_steps
+            log.warning("the stream's clock stepped back; the window starts over")
+        if self._pipeline.rate_is_off != self._told_rate:
+            self._told_rate = self._pipeline.rate_is_off
+            log.warning(
+                "the stream runs at %.5g Hz: %s",
+                self._pipeline.effective_rate,
+                "windows abstain, the model needs another rate"
+                if self._told_rate
+                else "the model's rate again",
+            )
         if skipped >= max(2 * self._told_skipped, 1):
             log.warning(
                 "the model is slower than window.hop: %d windows skipped since the start", skipped

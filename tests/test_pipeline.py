@@ -5,7 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.conditioning import Conditioning
@@ -73,6 +73,7 @@ def run(pipeline: Pipeline, positions: np.ndarray, cuts: list[int]) -> list[Pred
     return predictions + list(pipeline.flush())
 
 
+@settings(deadline=None)
 @given(st.integers(1, 70), st.lists(st.integers(0, 400), max_size=20))
 def test_window_n_covers_its_samples_whatever_the_chunks(hop: int, cuts: list[int]) -> None:
     pipeline, engine = build(hop)
@@ -95,6 +96,7 @@ def test_window_n_covers_its_samples_whatever_the_chunks(hop: int, cuts: list[in
     assert pipeline.counts.ok == len(predictions)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 500), st.integers(1, 40)), max_size=3),
     st.lists(st.integers(0, 600), max_size=20),
@@ -237,10 +239,56 @@ def test_a_new_estimate_of_the_clock_offset_moves_stamps_and_no_samples() -> Non
 
 
 def test_a_clock_that_steps_back_within_a_window_makes_it_abstain() -> None:
+    """By less than a second, which the timeline knows only seconds later."""
     pipeline, _ = build(hop=10)
     stepped = chunk(np.arange(200))
-    stepped.stamps[120:] -= 3600
+    stepped.stamps[120:] -= 0.9
     reasons = [p.reason for p in pipeline.feed(stepped)]
     across = [n * 10 < 120 <= n * 10 + WINDOW - 1 for n in range(len(reasons))]
     assert [reason is not None for reason in reasons] == across
     assert "stepped back" in str(reasons[across.index(True)])
+
+
+def test_a_clock_that_steps_far_back_restarts_the_window() -> None:
+    pipeline, _ = build(hop=10)
+    stepped = chunk(np.arange(600))
+    stepped.stamps[420:] -= 3600
+    predictions = list(pipeline.feed(stepped))
+    assert {p.status for p in predictions} == {"ok"}
+    assert [p.window_start for p in predictions] == [
+        stepped.stamps[n] for n in (*range(0, 371, 10), *range(420, 551, 10))
+    ]
+    assert pipeline.counts.restarts == 2
+    assert (pipeline.gaps, pipeline.back_steps) == (0, 1)
+
+
+@settings(deadline=None)
+@given(st.sampled_from([0.51, 0.98, 1.02, 2.0]), st.lists(st.integers(0, 600), max_size=20))
+def test_a_stream_with_another_rate_makes_every_window_abstain(
+    speed: float, cuts: list[int]
+) -> None:
+    pipeline, _ = build(hop=10)
+    stamps = 3 + np.arange(600) / (RATE * speed)
+    predictions: list[Prediction] = []
+    for start, stop in itertools.pairwise([0, *sorted(cuts), 600]):
+        part = np.arange(start, stop)
+        predictions += pipeline.feed(Chunk(part[:, None].astype(np.float32), stamps[part]))
+    said = f"the stream runs at {100 * speed:g} Hz, the model at 100 Hz"
+    # Windows of half a second are over before the rate can be known from two.
+    assert len(predictions) == 56
+    assert [p.reason for p in predictions[16:]] == [said] * 40
+    assert pipeline.rate_is_off
+    assert pipeline.effective_rate == pytest.approx(RATE * speed)
+
+
+def test_a_window_abstains_as_long_as_it_holds_samples_of_another_rate() -> None:
+    """The stream runs at the right rate again from its tenth second on."""
+    pipeline, _ = build(hop=50)
+    period = np.where(np.arange(3000) < 500, 0.02, 0.01)
+    stamps = 3 + np.cumsum(period)
+    samples = np.arange(3000, dtype=np.float32)[:, None]
+    predictions = list(pipeline.feed(Chunk(samples, stamps)))
+    reasons = [p.reason for p in predictions]
+    assert pipeline.gaps == 0
+    assert any(reasons[:12])
+    assert reasons[-20:] == [None] * 20

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.records import Chunk
@@ -88,6 +88,7 @@ def test_two_gaps_close_together() -> None:
     assert timeline.gaps in (1, 2)  # seen as one or as two, never as fewer samples
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 0.7))
 def test_jitter_below_a_period_is_no_gap(seed: int, jitter: float) -> None:
     n = np.arange(1200)
@@ -97,6 +98,7 @@ def test_jitter_below_a_period_is_no_gap(seed: int, jitter: float) -> None:
     np.testing.assert_array_equal(received(segments), n)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 30), st.booleans(), st.integers(1, 25))
 def test_batches_with_one_stamp_are_no_gaps(batch: int, at_end: bool, first: int) -> None:
     n = np.arange(1600)
@@ -139,10 +141,12 @@ def test_a_rate_slightly_off_is_no_gap(rate: float) -> None:
 def test_a_clock_stepping_back_loses_nothing() -> None:
     n = np.arange(3200)
     segments, timeline = run(n, np.where(n < 1000, n / RATE, n / RATE - 3600))
-    assert timeline.gaps == 0
+    assert (timeline.gaps, timeline.back_steps) == (0, 1)
+    assert [index for index, row in enumerate(flat(segments)) if row[3]] == [0, 1000]
     np.testing.assert_array_equal(received(segments), n)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 900), st.integers(1, 60)), max_size=4),
     st.lists(st.integers(0, 1000), max_size=25),
@@ -161,6 +165,90 @@ def test_any_chunking_gives_the_same(
     singly, _ = run(n, stamps, list(range(1, n.size)))
     assert flat(whole) == flat(cut) == flat(singly)
     np.testing.assert_array_equal(received(whole), n)
+
+
+@pytest.mark.parametrize("step", [-0.02, -0.5])
+def test_a_small_step_back_restarts_within_three_seconds(step: float) -> None:
+    n = np.arange(3200)
+    segments, timeline = run(n, np.where(n < 1000, n / RATE, n / RATE + step))
+    assert (timeline.gaps, timeline.back_steps) == (0, 1)
+    first, second = (index for index, row in enumerate(flat(segments)) if row[3])
+    assert first == 0
+    assert 1000 < second <= 1000 + 3 * RATE
+    np.testing.assert_array_equal(received(segments), n)
+
+
+def test_a_clock_stepping_forward_is_a_gap() -> None:
+    n = np.arange(3200)
+    segments, timeline = run(n, np.where(n < 1000, n / RATE, n / RATE + 10))
+    assert (timeline.gaps, timeline.missing, timeline.back_steps) == (1, 1600, 0)
+    assert [index for index, row in enumerate(flat(segments)) if row[3]] == [0, 1000]
+
+
+def test_samples_that_come_twice_restart() -> None:
+    n = np.sort(np.append(np.arange(3200), np.arange(1000, 1010)))
+    segments, timeline = run(n, n / RATE)
+    assert (timeline.gaps, timeline.back_steps) == (0, 1)
+    np.testing.assert_array_equal(received(segments), n)
+
+
+@pytest.mark.parametrize("length", [80, 120])
+def test_a_long_chunk_pushed_late_is_no_gap(length: int) -> None:
+    n = np.arange(4800)
+    late = (n // length) % 7 == 6
+    segments, timeline = run(n, (n + 5 * late) / RATE)
+    assert timeline.gaps == timeline.back_steps == 0
+    np.testing.assert_array_equal(received(segments), n)
+
+
+@pytest.mark.parametrize("period", [0.6, 1.4])
+@pytest.mark.parametrize("swing", [0.001, 0.005])
+def test_a_drifting_rate_is_followed(swing: float, period: float) -> None:
+    """By so much up and down, in so many minutes."""
+    n = np.arange(int(RATE * 300))
+    turns = n / RATE / (60 * period)
+    drift = swing * 60 * period * (1 - np.cos(2 * np.pi * turns)) / (2 * np.pi)
+    segments, timeline = run(n, n / RATE + drift)
+    assert timeline.gaps == timeline.back_steps == 0
+    assert not timeline.rate_is_off
+    np.testing.assert_array_equal(received(segments), n)
+
+
+@pytest.mark.parametrize("rate", [0.99, 0.995, 1.002, 1.01])
+def test_a_rate_that_changes_at_once_is_followed(rate: float) -> None:
+    n = np.arange(int(RATE * 60))
+    stamps = n / RATE + np.maximum(n / RATE - 20, 0) * (rate - 1)
+    _, timeline = run(n, stamps)
+    assert timeline.gaps == timeline.back_steps == 0
+    assert timeline.effective_rate == pytest.approx(RATE / rate, rel=1e-3)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.7), st.sampled_from([1, 12]))
+def test_a_sample_on_time_leaves_with_the_feed_that_brings_it(
+    seed: int, jitter: float, batch: int
+) -> None:
+    n = np.arange(batch * 100)
+    noise = np.random.default_rng(seed).uniform(0, jitter, n.size)
+    stamps = (n // batch * batch + noise[n // batch]) / RATE
+    timeline = Timeline(RATE, 0.1)
+    for start in range(0, len(n), batch):
+        part = slice(start, start + batch)
+        out = list(timeline.feed(chunk(n[part], stamps[part])))
+        np.testing.assert_array_equal(received(out), n[part])
+
+
+def test_a_rate_is_known_and_said_when_it_is_off() -> None:
+    n = np.arange(1600)
+    segments, timeline = run(n, n / 51)
+    assert timeline.rate_is_off
+    assert timeline.effective_rate == pytest.approx(51)
+    # The first sample is on time whatever the rate.
+    assert [s.off_rate is None for s in segments] == [True] + [False] * (len(segments) - 1)
+    assert len(segments[0].stamps) == 1
+    timeline.restart()
+    assert np.isnan(timeline.effective_rate)
+    assert not timeline.rate_is_off
 
 
 @pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf])
