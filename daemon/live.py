@@ -48,7 +48,7 @@ def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None
             metrics = Metrics(config.metrics.host, config.metrics.port)
             stack.enter_context(closing(metrics))
         marker_log = stack.enter_context(closing(MarkerLog(config.output.log)))
-        claim = _claim(config)
+        claim = stack.enter_context(closing(_claim(config)))
         parts = _parts(config, marker_log)
         claim.confirm()
         stop = stack.enter_context(Stop().signals())

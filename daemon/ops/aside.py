@@ -15,7 +15,6 @@ import contextlib
 import errno
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,7 +179,7 @@ def logging_aside() -> Iterator[None]:
     root = logging.getLogger()
     before = root.handlers[:]
     # A descriptor of its own: the other one is put aside while TensorFlow is imported.
-    aside = Aside("log", os.dup(sys.stderr.fileno()))
+    aside = Aside("log", os.dup(2))
     handler = _Handler(aside)
     if before:
         handler.setFormatter(before[0].formatter)
