@@ -198,3 +198,29 @@ def test_a_clock_that_steps_back_within_a_window_makes_it_abstain() -> None:
     across = [n * 10 < 120 <= n * 10 + WINDOW - 1 for n in range(len(reasons))]
     assert [reason is not None for reason in reasons] == across
     assert "stepped back" in str(reasons[across.index(True)])
+
+
+@given(st.integers(0, 300), st.integers(1, 70))
+def test_a_pipeline_that_followed_answers_like_one_that_was_fed(followed: int, hop: int) -> None:
+    """And counts on from the one whose place it takes."""
+    positions = np.arange(400)
+    fed, follower = build(hop)[0], build(hop)[0]
+    first = list(fed.feed(chunk(positions[:followed])))
+    if followed:
+        follower.follow(chunk(positions[:followed]))
+    follower.continue_from(fed)
+    assert follower.counts.ok == len(first)
+    rest = list(follower.feed(chunk(positions[followed:])))
+    assert first + rest == run(build(hop)[0], positions, [])
+    assert follower.counts.samples == 400
+    assert follower.fullness == 1
+
+
+def test_the_effective_rate_is_that_of_the_stamps() -> None:
+    pipeline, _ = build(10)
+    assert pipeline.effective_rate == 0
+    stamps = np.arange(200) / 99.5
+    for start in range(0, 200, 7):
+        part = slice(start, start + 7)
+        list(pipeline.feed(Chunk(np.zeros((len(stamps[part]), 1), np.float32), stamps[part])))
+    assert pipeline.effective_rate == pytest.approx(99.5, rel=1e-9)
