@@ -292,3 +292,19 @@ def test_a_window_abstains_as_long_as_it_holds_samples_of_another_rate() -> None
     assert pipeline.gaps == 0
     assert any(reasons[:12])
     assert reasons[-20:] == [None] * 20
+
+
+@given(st.integers(0, 300), st.integers(1, 70))
+def test_a_pipeline_that_followed_answers_like_one_that_was_fed(followed: int, hop: int) -> None:
+    """And counts on from the one whose place it takes."""
+    positions = np.arange(400)
+    fed, follower = build(hop)[0], build(hop)[0]
+    first = list(fed.feed(chunk(positions[:followed])))
+    if followed:
+        follower.follow(chunk(positions[:followed]))
+    follower.continue_from(fed)
+    assert follower.counts.ok == len(first)
+    rest = list(follower.feed(chunk(positions[followed:])))
+    assert first + rest == run(build(hop)[0], positions, [])
+    assert follower.counts.samples == 400
+    assert follower.fullness == 1
