@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from daemon.contract import Contract, Unit
+from daemon.contract import MAX_STEPS, Contract, Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -45,7 +45,7 @@ class ModelConfig(Strict):
 
 
 class WindowConfig(Strict):
-    hop: int = Field(default=160, gt=0)
+    hop: int = Field(default=160, gt=0, le=MAX_STEPS)
 
 
 class EngineConfig(Strict):

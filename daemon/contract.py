@@ -36,6 +36,9 @@ _UNIT_NAMES: dict[str, Unit] = {
 # timeline watches.
 RATE_TOLERANCE = 0.05
 
+# Steps of a window or a hop: hours at any rate. Beyond it numbers are slips, and memory is short.
+MAX_STEPS = 10_000_000
+
 # Labels in a message: whole for every usual cap, and no page for a stream that sends a thousand.
 _LISTED = 128
 
@@ -93,8 +96,8 @@ class Contract(Strict):
         Causal steps between stream and model, in order.
     """
 
-    sample_rate: float = Field(gt=0, allow_inf_nan=False)
-    window: int = Field(gt=0)
+    sample_rate: float = Field(gt=0, le=1e6)
+    window: int = Field(gt=0, le=MAX_STEPS)
     channels: Labels = Field(min_length=1)
     unit: Unit = "microvolts"
     classes: Labels = Field(min_length=2)

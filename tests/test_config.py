@@ -55,6 +55,7 @@ def test_the_repositorys_config_is_valid_and_lists_every_key() -> None:
         ("model: {path: m}\nwindow: {hop: '160'}", "window.hop"),
         ("model: {path: m}\nwindow: {hop: 0}", "window.hop"),
         ("model: {path: m}\nwindow: {hop: true}", "window.hop"),
+        ("model: {path: m}\nwindow: {hop: 1000000000000}", "window.hop"),
         ("model: {path: 5}", "model.path"),
         ("model: {path: m}\nwindows: {hop: 1}", "unknown key 'windows'; known here: model"),
         ("model: {path: m}\nengine: {kind: fast}", "engine.kind"),

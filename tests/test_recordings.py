@@ -110,6 +110,18 @@ def test_xdf_keeps_stamps_values_and_types(tmp_path: Path):
     assert stream.units == ("microvolts", "microvolts")
 
 
+def test_xdf_metadata_is_cleaned_where_it_comes_in(tmp_path: Path):
+    xdf = XdfWriter()
+    name = "amp\u202e\n two"
+    xdf.stream(1, name, "EEG", "float32", labels=["Fp\u200b1", "C\n3"], hostname="la\u2066b")
+    xdf.samples(1, [1.0], [struct.pack("<ff", 1, 2)])
+    path = _write(tmp_path / "s.xdf", xdf.content)
+    # It is still found by the name that it has.
+    stream = read_recording(path, name=name).stream
+    assert (stream.name, stream.hostname) == ("amp\ufffd two", "la\ufffdb")
+    assert stream.labels == ("Fp\ufffd1", "C 3")
+
+
 def test_xdf_markers_of_every_host_are_on_the_clock_of_the_eeg(tmp_path: Path):
     path = _write(tmp_path / "s.xdf", _session().content)
     marks = read_recording(path).markers

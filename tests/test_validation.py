@@ -39,10 +39,10 @@ def test_a_bomb_is_refused_in_one_line_at_once(bomb: str, tmp_path: Path) -> Non
     path = tmp_path / "config.yaml"
     path.write_text(BOMBS[bomb], encoding="utf-8")
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(UsageError) as caught:
         load_config(path)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert tracemalloc.get_traced_memory()[1] < 100 * MAX_FILE
     tracemalloc.stop()
     assert str(caught.value).isprintable()
