@@ -5,7 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.conditioning import Conditioning
@@ -73,6 +73,7 @@ def run(pipeline: Pipeline, positions: np.ndarray, cuts: list[int]) -> list[Pred
     return predictions + list(pipeline.flush())
 
 
+@settings(deadline=None)  # sample by sample, on a machine that may be busy
 @given(st.integers(1, 70), st.lists(st.integers(0, 400), max_size=20))
 def test_window_n_covers_its_samples_whatever_the_chunks(hop: int, cuts: list[int]) -> None:
     pipeline, engine = build(hop)
@@ -95,6 +96,7 @@ def test_window_n_covers_its_samples_whatever_the_chunks(hop: int, cuts: list[in
     assert pipeline.counts.ok == len(predictions)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 500), st.integers(1, 40)), max_size=3),
     st.lists(st.integers(0, 600), max_size=20),
