@@ -73,7 +73,7 @@ def run(pipeline: Pipeline, positions: np.ndarray, cuts: list[int]) -> list[Pred
     return predictions + list(pipeline.flush())
 
 
-@settings(deadline=None)
+@settings(deadline=None)  # sample by sample, on a machine that may be busy
 @given(st.integers(1, 70), st.lists(st.integers(0, 400), max_size=20))
 def test_window_n_covers_its_samples_whatever_the_chunks(hop: int, cuts: list[int]) -> None:
     pipeline, engine = build(hop)
