@@ -227,7 +227,9 @@ def test_a_reload_takes_over_between_two_windows_or_is_refused(
     first = save_model(bundle, 3)
     name, output = unique("Amp"), unique("Out")
     log = tmp_path / "markers.jsonl"
-    content = config(bundle, name, {"name": output, "log": str(log)})
+    # The amplifier is a thread here, beside Keras: its pauses are not what this is about.
+    patience = {"stall_after": 20.0}
+    content = config(bundle, name, {"name": output, "log": str(log)}, quality=patience)
     path = write_config(tmp_path, content)
 
     def reload(program: Program, text: str, says: str) -> None:
