@@ -17,9 +17,10 @@ Rules that hold here:
   with 20 ms of jitter, some 2 samples at 160 Hz) cannot be told from jitter, nor can one within
   the first second or two of a sender that jitters.
 - A gap's length is right to one sample where the jitter has an edge, as delays, batches and uniform
-  jitter do, and is as uncertain as the mean of a second of stamps where it has none: with a
-  standard deviation of 20 ms, up to 2 samples at 160 Hz and 4 at 512 Hz. So it is where chunks
-  have delays of their own. Beyond that, a long gap is known as well as the rate, to some 0.05 %.
+  jitter do (once in thousands to two). Where it has none, and where chunks have delays of their
+  own, it is as uncertain as the mean of a second of stamps: with a standard deviation of 20 ms, up
+  to 3 samples at 160 Hz and 6 at 512 Hz; and of such chunks, one gap in a thousand is found
+  seconds late, or as two. Beyond that, a long gap is known as well as the rate, to some 0.05 %.
 - A clock that steps forward, its samples complete, gives the stamps of a gap and counts as one. One
   that steps back does not tell how many samples are missing, if any; nor do samples that come
   twice. Then the timeline restarts: at the step if it is longer than a second, else some 3 s after

@@ -167,10 +167,11 @@ def test_any_chunking_gives_the_same(
     np.testing.assert_array_equal(received(whole), n)
 
 
-@pytest.mark.parametrize("step", [-0.02, -0.5])
-def test_a_small_step_back_restarts_within_three_seconds(step: float) -> None:
+@pytest.mark.parametrize(("step", "batch"), [(-0.02, 1), (-0.5, 1), (-0.1, 12), (-0.5, 12)])
+def test_a_small_step_back_restarts_within_three_seconds(step: float, batch: int) -> None:
     n = np.arange(3200)
-    segments, timeline = run(n, np.where(n < 1000, n / RATE, n / RATE + step))
+    due = n // batch * batch / RATE
+    segments, timeline = run(n, np.where(n < 1000, due, due + step))
     assert (timeline.gaps, timeline.back_steps) == (0, 1)
     first, second = (index for index, row in enumerate(flat(segments)) if row[3])
     assert first == 0
