@@ -5,6 +5,7 @@ Rules that hold here:
 - Window n covers samples [n·hop, n·hop + window) counted from the first sample after a restart of
   the timeline.
 - Any way of cutting the same samples into chunks gives the same predictions.
+- Whatever ends a window early is said at once, by an abstention that belongs to no window.
 - Every sample that arrives reaches the engine. Only a window's answer may be skipped, only where
   the caller asks for the newest one alone, and it is counted.
 """
@@ -180,11 +181,12 @@ class Pipeline:
         ``now`` (seconds, on the samples' clock) stands in where there was none. What comes after
         it is a new timeline.
         """
-        stamps = self._history.window()[0]
-        known = min(self._since_restart, self._window)
-        start, end = (stamps[-known], stamps[-1]) if known else (now, now)
+        if self._since_restart:
+            abstention = self._broken_off(reason)
+        else:
+            abstention = self._abstention(reason, now, now, 0.0)
         self.restart()
-        return self._abstention(reason, float(start), float(end), 0.0)
+        return abstention
 
     def restart(self) -> None:
         """Start a new timeline with the next sample."""
@@ -225,6 +227,8 @@ class Pipeline:
         segment = piece.segment
         if segment.restart and piece.start == 0:
             self.counts.restarts += 1
+            if self._since_restart:
+                yield self._broken_off(segment.why)
             self._start_over()
         n = piece.stop - piece.start
         block = self._conditioning.apply(segment.samples[piece.start : piece.stop])
@@ -279,6 +283,12 @@ class Pipeline:
         if not np.isfinite(output).all():
             return "the model's output is not finite"
         return None
+
+    def _broken_off(self, reason: str) -> Prediction:
+        """An abstention for the samples since the last restart, of which no more come."""
+        stamps = self._history.window()[0]
+        known = min(self._since_restart, self._window)
+        return self._abstention(reason, float(stamps[-known]), float(stamps[-1]), 0.0)
 
     def _abstention(self, reason: str, start: float, end: float, filled: float) -> Prediction:
         self.counts.abstained += 1

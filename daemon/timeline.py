@@ -63,6 +63,8 @@ class Segment:
         True: these were never received, the last value before them is repeated.
     restart : bool
         True: the timeline starts over with this segment's first sample.
+    why : str
+        Why it does; empty for the first start.
     off_rate : float or None
         Hz, where the sender is known to be more than 1 % off the nominal rate.
     """
@@ -71,6 +73,7 @@ class Segment:
     stamps: Float64
     filled: bool = False
     restart: bool = False
+    why: str = ""
     off_rate: float | None = None
 
 
@@ -109,6 +112,7 @@ class Timeline:
         """Start over: the next sample is the first, of a sender of which nothing is known."""
         self._clock: Clock | None = None
         self._starting = True
+        self._why = ""
         self._held: list[Chunk] = []
         self._waiting = 0
         self._last: Segment | None = None
@@ -255,20 +259,28 @@ class Timeline:
             if missing <= self._fill_up_to:
                 yield self._bridge(missing, clock.step)
                 return
+            self._why = f"{missing} samples ({shift:.3g} s) are missing: the window starts over"
         else:
             self.back_steps += 1
+            self._why = f"the clock stepped back by {-shift:.3g} s: the window starts over"
         self._starting = True
 
     def _bridge(self, missing: int, period: float) -> Segment:
         assert self._last is not None
         stamps = self._last.stamps[-1] + period * np.arange(1, missing + 1)
         samples = np.repeat(self._last.samples[-1:], missing, axis=0)
-        self._last = Segment(samples, stamps, True, False, self._off_rate)
+        self._last = Segment(samples, stamps, filled=True, off_rate=self._off_rate)
         return self._last
 
     def _segment(self, chunk: Chunk) -> Segment:
-        self._last = Segment(chunk.samples, chunk.stamps, False, self._starting, self._off_rate)
-        self._starting = False
+        self._last = Segment(
+            chunk.samples,
+            chunk.stamps,
+            restart=self._starting,
+            why=self._why,
+            off_rate=self._off_rate,
+        )
+        self._starting, self._why = False, ""
         return self._last
 
     @property

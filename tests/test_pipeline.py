@@ -119,8 +119,13 @@ def test_a_long_gap_restarts_the_window_and_sequence_goes_on() -> None:
     positions = np.concatenate([np.arange(100), np.arange(200, 300)])
     predictions = run(pipeline, positions, [])
     ends = [round((p.window_end - 3) * RATE) for p in predictions]
-    assert ends == [49, 59, 69, 79, 89, 99, 249, 259, 269, 279, 289, 299]
-    assert [p.sequence for p in predictions] == list(range(12))
+    assert ends == [49, 59, 69, 79, 89, 99, 99, 249, 259, 269, 279, 289, 299]
+    assert [p.sequence for p in predictions] == list(range(13))
+    assert [p.reason for p in predictions] == [
+        *[None] * 6,
+        "100 samples (1 s) are missing: the window starts over",
+        *[None] * 6,
+    ]
     assert pipeline.counts.restarts == 2
     assert pipeline.gaps == 1
 
@@ -255,8 +260,10 @@ def test_a_clock_that_steps_far_back_restarts_the_window() -> None:
     stepped = chunk(np.arange(600))
     stepped.stamps[420:] -= 3600
     predictions = list(pipeline.feed(stepped))
-    assert {p.status for p in predictions} == {"ok"}
-    assert [p.window_start for p in predictions] == [
+    (said,) = [p for p in predictions if p.status == "abstain"]
+    assert said.reason == "the clock stepped back by 3.6e+03 s: the window starts over"
+    assert said.window_end == stepped.stamps[419]
+    assert [p.window_start for p in predictions if p.status == "ok"] == [
         stepped.stamps[n] for n in (*range(0, 371, 10), *range(420, 551, 10))
     ]
     assert pipeline.counts.restarts == 2
