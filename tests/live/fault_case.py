@@ -70,13 +70,14 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What came of a case; ``stop_seconds`` is from SIGTERM to the last word."""
+    """What came of a case; from SIGTERM at ``stop`` (monotonic) it took ``stop_seconds``."""
 
     truth: Truth
     markers: list[dict[str, Any]]
     counted: dict[str, int]
     log: str
     exit_code: int
+    stop: float
     stop_seconds: float
     reasons: Counter[str] = field(init=False)
 
@@ -226,7 +227,7 @@ def run_case(
         finally:
             done.set()
             listener.join()
-    return Outcome(read_truth(truth), markers, counted, log, code, seconds)
+    return Outcome(read_truth(truth), markers, counted, log, code, begin, seconds)
 
 
 def _wait_until_lost(daemon: Any) -> None:
