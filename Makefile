@@ -18,7 +18,7 @@ soak: .venv/test
 # Every fault of an amplifier over real LSL; writes the table of docs/reliability.md.
 faults: .venv/test
 	EEGD_FAULT_TABLE=docs/reliability.md $(BIN)/python -m pytest -m "slow or not slow" -s \
-		tests/live/test_faults.py
+		tests/live/test_faults_live.py
 
 # An hour of random faults at eight times real time; EEGD_SOAK_SECONDS makes it shorter.
 soak-faults: .venv/test

@@ -197,7 +197,7 @@ def simulate(
         plan = lives(planned(faults, seconds, seed), seconds)
         simulated = Amplifier(name, rate, chosen, seed, speed, burst, wait, truth)
         with Stop().signals() as stop:
-            amplifier.simulate(simulated, plan, stop)
+            amplifier.simulate(simulated, plan, stop, quiet_liblsl)
         return
     with Stop().signals() as stop:
         play(source, speed=speed, burst=burst, seconds=seconds, stop=stop, wait_for_consumer=wait)

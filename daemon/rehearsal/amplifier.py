@@ -12,7 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Event
@@ -23,8 +23,13 @@ from daemon.rehearsal.life import Amplifier, Life, Note, live
 _STOP = 2.0
 
 
-def simulate(amplifier: Amplifier, plan: Sequence[Life], stop: Event) -> None:
-    """Run the lives one after another until the last one ends or ``stop`` is set."""
+def simulate(
+    amplifier: Amplifier, plan: Sequence[Life], stop: Event, prepare: Callable[[], None]
+) -> None:
+    """Run the lives one after another until the last one ends or ``stop`` is set.
+
+    Each process calls ``prepare`` before it uses LSL.
+    """
     from pylsl import local_clock
 
     context = multiprocessing.get_context("spawn")
@@ -34,7 +39,8 @@ def simulate(amplifier: Amplifier, plan: Sequence[Life], stop: Event) -> None:
 
     def start(life: Life) -> tuple[SpawnProcess, Connection]:
         ours, theirs = context.Pipe()
-        process = context.Process(target=live, args=(amplifier, life, origin, theirs), daemon=True)
+        values = (amplifier, life, origin, theirs, prepare)
+        process = context.Process(target=live, args=values, daemon=True)
         process.start()
         theirs.close()
         return process, ours

@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-from daemon.chatter import quiet_liblsl
 from daemon.errors import UsageError
 from daemon.records import Chunk
 from daemon.rehearsal.disturbance import Sent, disturbed, lateness
@@ -102,9 +101,15 @@ class Note:
             self._file.write(json.dumps(content) + "\n")
 
 
-def live(amplifier: Amplifier, life: Life, origin: float, parent: Connection) -> None:
-    """The process of one life."""
-    quiet_liblsl()
+def live(
+    amplifier: Amplifier,
+    life: Life,
+    origin: float,
+    parent: Connection,
+    prepare: Callable[[], None],
+) -> None:
+    """The process of one life; ``prepare`` is called before LSL is first used in it."""
+    prepare()
     from pylsl import local_clock
 
     from daemon.stop import Stop
