@@ -324,7 +324,9 @@ class Inlet:
         self._waiting = self._inlet.samples_available()
         if self._waiting:
             with suppress(LostError):
-                more, later = self._inlet.pull_chunk(max_samples=1 << 16, as_numpy=True)
+                more, later = self._inlet.pull_chunk(
+                    timeout=0.0, max_samples=1 << 16, as_numpy=True
+                )
                 samples, stamps = np.concatenate([samples, more]), np.concatenate([stamps, later])
                 self._waiting = 0
         return Chunk(samples, stamps, self._offset)
