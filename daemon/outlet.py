@@ -68,10 +68,6 @@ class Outlet:
     def push(self, prediction: Prediction) -> float:
         """Publish; returns the age in seconds: time of pushing minus the window's end."""
         end = prediction.window_end
-        if prediction.probabilities is not None:
-            self._probabilities.push_sample([*prediction.probabilities.values()], end)
-        code = 0 if prediction.label is None else self._classes.index(prediction.label) + 1
-        self._codes.push_sample([code], end)
         age: float = pylsl.local_clock() - end
         marker = json.dumps(
             {
@@ -87,6 +83,10 @@ class Outlet:
             }
         )
         self._markers.push_sample([marker], end)
+        if prediction.probabilities is not None:
+            self._probabilities.push_sample([*prediction.probabilities.values()], end)
+        code = 0 if prediction.label is None else self._classes.index(prediction.label) + 1
+        self._codes.push_sample([code], end)
         self._record(marker)
         return age
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from daemon.quality import Quality
 from daemon.records import Chunk, Float32, Prediction
 from daemon.ring import Ring
 from daemon.timeline import Segment, Timeline
+
+Answered = Literal["all", "newest", "none"]
+"""Which of the windows that end in a chunk are answered."""
 
 
 class Engine(Protocol):
@@ -158,18 +161,18 @@ class Pipeline:
         served by the present, not by the past.
         """
         self._offset = chunk.offset
-        return self._run(self._timeline.feed(chunk), slice(-1 if newest_only else 0, None))
+        return self._run(self._timeline.feed(chunk), "newest" if newest_only else "all")
 
     def follow(self, chunk: Chunk) -> None:
         """Take ``chunk`` like `feed`, but answer no window, and `catch_up`."""
         self._offset = chunk.offset
-        for _ in self._run(self._timeline.feed(chunk), slice(0)):
+        for _ in self._run(self._timeline.feed(chunk), "none"):
             pass
         self.catch_up()
 
     def flush(self) -> Iterator[Prediction]:
         """Predictions of samples that were held back, when no more will come."""
-        return self._run(self._timeline.flush(), slice(None))
+        return self._run(self._timeline.flush(), "all")
 
     def catch_up(self) -> None:
         """What can wait until a prediction is out; call it after the last one was published."""
@@ -200,11 +203,17 @@ class Pipeline:
         self._since_restart = 0
         self._off_rate = (-np.inf, 0.0)
 
-    def _run(self, segments: Iterable[Segment], answered: slice) -> Iterator[Prediction]:
-        pieces = list(self._cut(segments))
-        wanted = [n for n, piece in enumerate(pieces) if piece.ends_window][answered]
-        for n, piece in enumerate(pieces):
-            yield from self._advance(piece, answer=n in wanted)
+    def _run(self, segments: Iterable[Segment], answered: Answered) -> Iterator[Prediction]:
+        pieces: Iterable[_Piece] = self._cut(segments)
+        if answered == "newest":
+            pieces = list(pieces)
+            newest = max((n for n, piece in enumerate(pieces) if piece.ends_window), default=-1)
+            for n, piece in enumerate(pieces):
+                yield from self._advance(piece, answer=n == newest)
+            return
+        # One by one: a window's answer goes out before anything is done that comes after it.
+        for piece in pieces:
+            yield from self._advance(piece, answer=piece.ends_window and answered == "all")
 
     def _cut(self, segments: Iterable[Segment]) -> Iterator[_Piece]:
         count = self._since_restart

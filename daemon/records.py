@@ -7,7 +7,7 @@ recording's own clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,6 +73,17 @@ class Chunk:
     samples: Samples
     stamps: Float64
     offset: float = 0.0
+
+    @staticmethod
+    def joined(chunks: Sequence[Chunk]) -> Chunk:
+        """``chunks``, one or more, as one with the last one's offset."""
+        if len(chunks) == 1:
+            return chunks[0]
+        return Chunk(
+            np.concatenate([chunk.samples for chunk in chunks]),
+            np.concatenate([chunk.stamps for chunk in chunks]),
+            chunks[-1].offset,
+        )
 
 
 @dataclass(frozen=True, slots=True)

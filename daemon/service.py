@@ -33,14 +33,6 @@ _BEHIND = 4 * _BLOCK  # samples that wait until it is said
 _NOTHING = Chunk(np.empty((0, 0)), np.empty(0))
 
 
-def _joined(first: Chunk, second: Chunk) -> Chunk:
-    return Chunk(
-        np.concatenate([first.samples, second.samples]),
-        np.concatenate([first.stamps, second.stamps]),
-        second.offset,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What one config comes to: all that a reload puts in the place of the running.
@@ -270,9 +262,7 @@ class Service:
         if chunk is not None:
             self._heard = time.monotonic()
             self._lookout = None
-            self._backlog = (
-                chunk if not len(self._backlog.stamps) else _joined(self._backlog, chunk)
-            )
+            self._backlog = chunk if not self.backlog else Chunk.joined([self._backlog, chunk])
 
     def _feed(self) -> None:
         """Feed the backlog: all of it if only the newest window counts, else a block of it."""

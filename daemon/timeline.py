@@ -173,7 +173,7 @@ class Timeline:
                     yield from self._forgive(clock)
                 elif n == room:
                     rest = yield from self._settle(clock)
-                    chunk = _joined([rest, chunk]) if rest is not None else chunk
+                    chunk = Chunk.joined([rest, chunk]) if rest is not None else chunk
                 continue
             n = _soon_on_time(clock.offsets(chunk.stamps[: clock.room])[1], clock.size // 4)
             if n:
@@ -189,7 +189,7 @@ class Timeline:
             self._waiting += len(chunk.stamps)
 
     def _release(self) -> Chunk:
-        chunk = _joined(self._held)
+        chunk = Chunk.joined(self._held)
         self._held, self._waiting = [], 0
         return chunk
 
@@ -309,10 +309,3 @@ def _head(chunk: Chunk, n: int) -> Chunk:
 
 def _tail(chunk: Chunk, n: int) -> Chunk:
     return Chunk(chunk.samples[n:], chunk.stamps[n:])
-
-
-def _joined(chunks: list[Chunk]) -> Chunk:
-    return Chunk(
-        np.concatenate([chunk.samples for chunk in chunks]),
-        np.concatenate([chunk.stamps for chunk in chunks]),
-    )

@@ -35,6 +35,7 @@ HOPS = (1920, 640, 160, 64, 16)
 WINDOWS = (3840, 7680, 15360, 30720)
 _AGREEMENT = 1e-5
 _SGEMM = 2048
+_REST = 0.1  # seconds: the threads of the way before spin on for a while
 _CPU = "/CPU:0"
 
 
@@ -105,6 +106,7 @@ def _one_window(model: keras.Model, stack: Stack, eeg: Float32, rounds: int) -> 
     for turn in range(rounds):
         for name, way in ways.items():
             if name != "Keras, tf.function" or turn < 3:  # seconds each
+                time.sleep(_REST)
                 seconds[name].append(_seconds(way))
     found = {}
     for name, times in seconds.items():
@@ -238,4 +240,5 @@ def table(figures: Figures) -> str:
                 f"    {row['windows_answered']} of {row['windows_due']} windows answered, "
                 f"{'unknown' if cores is None else f'{cores:.2f}'} of a core"
             )
+            lines += [f"    {warning}" for warning in row["daemon_warnings"]]
     return "\n".join(lines)

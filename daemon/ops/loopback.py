@@ -45,7 +45,7 @@ def measure(bundle: Path, *, rate: float, hop: int, seconds: float) -> dict[str,
     -------
     dict
         Latencies in milliseconds as p50, p95 and p99, of echo and daemon; windows due, answered;
-        the daemon's share of one core (None where the system does not tell).
+        the daemon's share of one core (None where the system does not tell), what it warned of.
     """
     name = f"eegd-bench-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="eegd-bench-") as temporary:
@@ -88,6 +88,8 @@ def measure(bundle: Path, *, rate: float, hop: int, seconds: float) -> dict[str,
                 daemon.wait(10)
                 for helper in helpers:
                     helper.terminate()
+            log.seek(0)
+            warnings = [line.strip() for line in log if " WARNING " in line]
     due = [n for n in range(contract["window"] - 1, len(stamps), hop) if stamps[n] >= start]
     answered = _latencies(heard["daemon"], start)
     return {
@@ -98,6 +100,7 @@ def measure(bundle: Path, *, rate: float, hop: int, seconds: float) -> dict[str,
         "windows_due": len(due),
         "windows_answered": len(answered),
         "daemon_cores": busy,
+        "daemon_warnings": warnings,
     }
 
 
@@ -140,7 +143,7 @@ def _play(
         outlet.push_sample(eeg[n % 4096], stamps[n])
     now = _cpu_seconds(pid)
     share = None if now is None or busy is None else (now - busy) / (time.monotonic() - since)
-    time.sleep(1.0)
+    time.sleep(0.5)  # well below `quality.stall_after`
     return start, np.concatenate([past, stamps]), share
 
 

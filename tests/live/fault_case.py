@@ -51,8 +51,6 @@ class Case:
         Part of the plain test run.
     refused : bool
         The amplifier sends while it is refused, and that is not counted.
-    missing : str
-        What the daemon does not do yet, so that the case fails.
     """
 
     name: str
@@ -64,7 +62,6 @@ class Case:
     within: float = WINDOW / RATE + 2
     plain: bool = False
     refused: bool = False
-    missing: str = ""
     seed: int = 1
 
 
