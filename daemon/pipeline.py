@@ -108,7 +108,9 @@ class Pipeline:
         self._sequence = 0
         self._gaps_before = 0
         self._since_restart = 0
+        # Since the restart: where the last sample at another rate, or bridged, was; and that rate.
         self._off_rate = (-np.inf, 0.0)
+        self._filled_at = -np.inf
         self._offset = 0.0
         # Per step of the window: stamp, bridged (0/1).
         self._history = Ring(2, window, np.float64)
@@ -201,7 +203,9 @@ class Pipeline:
         self._engine.restart()
         self._decision.restart()
         self._since_restart = 0
+        # Since the restart: where the last sample at another rate, or bridged, was; and that rate.
         self._off_rate = (-np.inf, 0.0)
+        self._filled_at = -np.inf
 
     def _run(self, segments: Iterable[Segment], answered: Answered) -> Iterator[Prediction]:
         pieces: Iterable[_Piece] = self._cut(segments)
@@ -251,6 +255,7 @@ class Pipeline:
             self._off_rate = (self._since_restart, segment.off_rate)
         if segment.filled:
             self.counts.filled += n
+            self._filled_at = self._since_restart
         else:
             self.counts.samples += n
         output = self._engine.feed(block, answer)
@@ -263,7 +268,7 @@ class Pipeline:
     def _judge(self, output: Float32) -> Prediction:
         stamps, filled = self._history.window()
         start, end = float(stamps[0]), float(stamps[-1])
-        bridged = float(filled.mean())
+        bridged = float(filled.mean()) if self._within(self._filled_at) else 0.0
         reason = self._quality.fault() or self._doubt(start, end, bridged, output)
         if reason is not None:
             return self._abstention(reason, start, end, bridged)
@@ -284,7 +289,7 @@ class Pipeline:
     def _doubt(self, start: float, end: float, bridged: float, output: Float32) -> str | None:
         if bridged > self._max_filled:
             return f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
-        if self._since_restart - self._off_rate[0] < self._window:
+        if self._within(self._off_rate[0]):
             sent, rate = self._off_rate[1], self._timeline.rate
             return f"the stream runs at {sent:.5g} Hz, the model at {rate:g} Hz"
         if end < start:
@@ -292,6 +297,10 @@ class Pipeline:
         if not np.isfinite(output).all():
             return "the model's output is not finite"
         return None
+
+    def _within(self, position: float) -> bool:
+        """Whether the window that ends now holds the sample of that number since the restart."""
+        return self._since_restart - position < self._window
 
     def _broken_off(self, reason: str) -> Prediction:
         """An abstention for the samples since the last restart, of which no more come."""

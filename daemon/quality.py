@@ -8,6 +8,8 @@ Rules that hold here:
   deliver some hundred millivolts of it. Only what changes within the window is judged.
 - Memory is fixed, and a sample costs little more than its copy: samples are summarised a block at
   a time, and a window is judged by the summaries of its blocks.
+- A window's answer waits for the verdict. What can be known before its last sample is gathered
+  before: the last block is that sample alone.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ class Quality:
         """Forget all samples: the next one is the first of a window."""
         self._turn = 0
         self._in_block = 0
+        self._gathered = False
         self._done = 0  # samples before the block
         self._broken[:] = 0
         # The last sample of the block before; the first of all has none to be equal to.
@@ -124,14 +127,15 @@ class Quality:
             start += n
             if self._in_block == self._lengths[self._turn]:
                 self._summarise()
+        if self._in_block == 0:
+            self._gather()
         return given
 
     def fault(self) -> str | None:
         """What is wrong with the window that ended in the last sample pushed; None for nothing."""
-        blocks = self._blocks.window().reshape(5, len(self._labels), -1)
-        high, low, _, _, broken = blocks
-        top, bottom = high.max(axis=1), low.min(axis=1)
-        lost = broken.max(axis=1) > 0
+        last = self._blocks.window()[:, -1].reshape(5, -1)
+        top, bottom = np.maximum(self._top, last[0]), np.minimum(self._bottom, last[1])
+        lost = self._lost | (last[4] > 0)
         if lost.any():
             return f"{self._named(lost)}: values that are not finite numbers"
         peak = np.maximum(np.abs(top), np.abs(bottom)).astype(np.float64) * self._microvolts
@@ -152,10 +156,10 @@ class Quality:
         if flat.any():
             return f"{self._named(flat)}: flat for {self._second / self._rate:g} s or longer"
         # Most windows have fewer samples at their blocks' own extremes than the rail takes.
-        at_extreme = blocks[2:4].sum(axis=2)
-        if at_extreme.max() >= self._rail:
+        if (self._at_extreme + last[2:4]).max() >= self._rail:
+            blocks = self._blocks.window().reshape(5, len(self._labels), -1)
             at_extreme = np.where(
-                [high == top[:, None], low == bottom[:, None]], blocks[2:4], 0
+                [blocks[0] == top[:, None], blocks[1] == bottom[:, None]], blocks[2:4], 0
             ).sum(axis=2)
             railed = at_extreme.max(axis=0) >= self._rail
             if railed.any():
@@ -169,11 +173,28 @@ class Quality:
         listed = ", ".join(labels[:_NAMED]) + f" and {more} more" * (more > 0)
         return f"channel{'s'[: len(labels) > 1]} {listed}"
 
+    def _gather(self) -> None:
+        """What all blocks but the next, the last sample's, say of a window that ends with it."""
+        if self._gathered or self._lengths[self._turn] > 1:
+            return
+        blocks = self._blocks.window().reshape(5, len(self._labels), -1)[:, :, 1:]
+        self._top = blocks[0].max(axis=1, initial=-np.inf)
+        self._bottom = blocks[1].min(axis=1, initial=np.inf)
+        self._at_extreme = blocks[2:4].sum(axis=2)
+        self._lost = blocks[4].any(axis=1)
+        self._gathered = True
+
     def _summarise(self) -> None:
+        self._gather()
+        self._gathered = False
         n = self._in_block
         block = self._block[:n]
-        high, low = block.max(axis=0), block.min(axis=0)
-        at_high, at_low = (block == high).sum(axis=0), (block == low).sum(axis=0)
+        if n == 1:
+            high = low = block[0]
+            at_high = at_low = np.ones(len(high))
+        else:
+            high, low = block.max(axis=0), block.min(axis=0)
+            at_high, at_low = (block == high).sum(axis=0), (block == low).sum(axis=0)
         self._blocks.push(
             np.concatenate([high, low, at_high, at_low, self._broken], dtype=np.float32)[None]
         )
@@ -205,5 +226,6 @@ class Quality:
 
 
 def _parts(length: int) -> list[int]:
-    """Lengths of the blocks that ``length`` samples are cut into."""
-    return [BLOCK] * (length // BLOCK) + [length % BLOCK] * (length % BLOCK > 0)
+    """Lengths of the blocks that ``length`` samples are cut into; the last sample is one."""
+    full, rest = divmod(max(length - 1, 0), BLOCK)
+    return [BLOCK] * full + [rest] * (rest > 0) + [1] * (length > 0)
