@@ -127,7 +127,8 @@ class Quality:
             start += n
             if self._in_block == self._lengths[self._turn]:
                 self._summarise()
-        if self._in_block == 0:
+        if self._in_block == 0 and self._lengths[self._turn - 1] > 1:
+            # Not after a window's last sample, whose verdict is still to be asked for.
             self._gather()
         return given
 
