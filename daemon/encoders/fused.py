@@ -5,7 +5,7 @@ Rules that hold here:
 - Layer by layer: what a layer takes from the one below is projected for all steps in one matrix
   product, so that a step reads only the recurrent weights.
 - A step of one window keeps one core busy. On a CPU the window is therefore cut into stretches, one
-  a core, that run side by side. Each but the first starts from nothing, half a window before the
+  a core, that run side by side. Each but the first starts from nothing, a quarter window before the
   one ahead of it ends; where its lane has become one with that one's by then
   (`daemon.encoders.convergence`), it went on as the whole window would have.
 - Where one has not, this window runs in one piece; after `TRIES` such windows in a row all later
@@ -40,7 +40,7 @@ class Fused:
     def __init__(self, stack: Stack, window: int, device: str) -> None:
         self._device = device
         cores = (os.cpu_count() or 1) if "CPU" in device else 1
-        self._stride = window // 2 // cores
+        self._stride = (window - window // 4) // cores
         self._overlap = window - cores * self._stride
         self._threads = ThreadPoolExecutor(cores, "stretches")
         self._convergence = Convergence(stack)
@@ -49,7 +49,8 @@ class Fused:
         self._meetings = [self._overlap - APART * n for n in reversed(range(MEETINGS))]
         with tf.device(device):
             self._whole = _run(stack, [window])
-        self._tries = TRIES if cores > 1 and self._stride > MEETINGS * APART else 0
+        long_enough = min(self._stride, self._overlap) > MEETINGS * APART
+        self._tries = TRIES if cores > 1 and long_enough else 0
         nothing = np.zeros((window, stack.channels), np.float32)
         self._once(self._whole, nothing)  # compiles
         if self._tries:
