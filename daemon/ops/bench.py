@@ -159,7 +159,7 @@ def _whole(stack: Stack, window: int, eeg: Float32) -> float:
     """Seconds of the window engine."""
     whole = Fused(stack, window, _CPU)
     samples = np.ascontiguousarray(eeg[:window].T)
-    return statistics.median(_seconds(lambda: whole(samples)) for _ in range(5))
+    return statistics.median(_seconds(lambda: whole(samples)) for _ in range(9))
 
 
 def _throughput(stack: Stack, live: Figures, eeg: Float32) -> Figures:
