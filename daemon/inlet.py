@@ -96,14 +96,16 @@ def now() -> float:
     return clock
 
 
-class _Anything:
+class Anything:
+    """Leaves every property of a stream open."""
+
     type = name = source_id = hostname = None
 
 
 def list_streams(wait: float) -> list[StreamDescription]:
     """Every stream that answers within ``wait`` seconds, as it describes itself."""
     described = []
-    for info in find_streams(_Anything(), wait):
+    for info in find_streams(Anything(), wait):
         try:
             announced = describe(info)
             described.append(announced)

@@ -319,13 +319,11 @@ class Service:
             log.warning("the stream's clock stepped back; the window starts over")
         if self._pipeline.rate_is_off != self._told_rate:
             self._told_rate = self._pipeline.rate_is_off
-            log.warning(
-                "the stream runs at %.5g Hz: %s",
-                self._pipeline.effective_rate,
-                "windows abstain, the model needs another rate"
-                if self._told_rate
-                else "the model's rate again",
-            )
+            if self._told_rate:
+                log.warning(
+                    "the stream runs at %.5g Hz: windows abstain, the model needs another rate",
+                    self._pipeline.effective_rate,
+                )
         if skipped >= max(2 * self._told_skipped, 1):
             log.warning(
                 "the model is slower than window.hop: %d windows skipped since the start", skipped

@@ -16,13 +16,9 @@ import time
 import pylsl
 
 from daemon.errors import UsageError
-from daemon.inlet import find_streams
+from daemon.inlet import Anything, find_streams
 
 _ANSWER = 0.5  # seconds that streams have to answer
-
-
-class _Anything:
-    type = name = source_id = hostname = None
 
 
 class Claim:
@@ -54,7 +50,7 @@ class Claim:
         time.sleep(max(self._since + _ANSWER - time.monotonic(), 0.0))
         # What was seen in the background may be gone by now, hence the second look.
         if any(map(self._taken, self._resolver.results())):
-            for info in filter(self._taken, find_streams(_Anything())):
+            for info in filter(self._taken, find_streams(Anything())):
                 key = "name" if info.name() == self._name else "source_id"
                 raise _refusal(key, getattr(info, key)(), info.hostname())
         del self._resolver
