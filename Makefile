@@ -58,5 +58,5 @@ demo-model: .venv/core
 	touch $@
 
 .venv/test: .venv/core
-	$(PIP) --editable '.[recordings,test]'
+	$(PIP) --editable '.[train,test]'
 	touch $@

@@ -1,0 +1,1 @@
+"""From recordings to a model bundle, and how far to believe it."""
