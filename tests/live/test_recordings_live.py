@@ -34,7 +34,6 @@ from programs import (
     write_config,
     write_contract,
 )
-from scipy import signal
 
 from daemon.encoders import architectures
 from daemon.reorder import split_channels
@@ -428,90 +427,3 @@ def test_score_reads_an_edf_as_microvolts_by_label(tmp_path: Path) -> None:
     assert np.abs(np.diff(truth, axis=0)).max(axis=1).min() > 10 * EXACT
     ends = (np.array(starts) + window - 1) / 160
     np.testing.assert_allclose([float(row["window_end"]) for row in rows], ends, rtol=0, atol=1e-9)
-
-
-CONDITIONING = [
-    {"resample": True},
-    {"highpass": 0.5},
-    {"notch": 50},
-    {"reference": "average"},
-    {"zscore": {"mean": [0.5] * 32, "std": [*np.linspace(5.0, 20.0, 32).tolist()]}},
-]
-CONDITIONED_RATE, CONDITIONED_WINDOW, CONDITIONED_HOP, CONDITIONED_WINDOWS = 160, 320, 160, 60
-
-
-def conditioned_by_scipy(samples: np.ndarray) -> np.ndarray:
-    """`CONDITIONING`, on the whole recording at once."""
-    up, down = 5, 4
-    taps = up * signal.firwin(20 * up + 1, 1 / up, window=("kaiser", 5.0))
-    for phase in range(up):
-        taps[phase::up] /= taps[phase::up].sum()
-    lasted = 20  # samples before the first that are like it
-    whole = np.vstack([samples[:1].repeat(lasted, axis=0), samples]).astype(np.float64)
-    eeg = signal.upfirdn(taps, whole, up, axis=0)[lasted * up :][down - 1 :: down]
-    for b, a in (
-        signal.butter(2, 0.5, "highpass", fs=CONDITIONED_RATE),
-        signal.iirnotch(50, 30, fs=CONDITIONED_RATE),
-    ):
-        start = signal.lfilter_zi(b, a)[:, None] * eeg[0]
-        eeg, _ = signal.lfilter(b, a, eeg, axis=0, zi=start)
-    eeg = eeg - eeg.mean(axis=1, keepdims=True)
-    (zscore,) = CONDITIONING[-1].values()
-    return np.asarray((eeg - zscore["mean"]) / zscore["std"], np.float32)  # type: ignore[index]
-
-
-def test_live_and_scored_answers_agree_where_the_stream_is_conditioned(tmp_path: Path) -> None:
-    """Resampled, filtered and referenced: sample by sample, and as SciPy does it in one piece."""
-    keras.utils.set_random_seed(3)
-    network = architectures.channel_lstm(CONDITIONED_WINDOW, 32, len(CLASSES))
-    network.save(tmp_path / "model.keras")
-    samples, stamps, labels = recording()
-    write_contract(
-        tmp_path,
-        sample_rate=CONDITIONED_RATE,
-        window=CONDITIONED_WINDOW,
-        channels=list(labels),
-        classes=list(CLASSES),
-        conditioning=CONDITIONING,
-    )
-    name, output, gate = unique("EEG"), unique("Out"), tmp_path / "begin"
-    path = write_config(
-        tmp_path,
-        {
-            "stream": {"name": name},
-            "model": {"path": "."},
-            "window": {"hop": CONDITIONED_HOP},
-            "output": {"name": output},
-            "quality": {"stall_after": 60.0},
-        },
-    )
-    scored = write_config(tmp_path, {"model": {"path": "."}, "window": {"hop": CONDITIONED_HOP}})
-    out = tmp_path / "scored.csv"
-    how = ["--name", name, "--speed", "12", "--loop", "--wait", "120"]
-    with eegd(tmp_path, "run", "-c", str(path)) as daemon:
-        daemon.wait_for("waiting for a stream")
-        inlet = open_inlet(output)
-        with eegd(tmp_path, "replay", str(RECORDING), *how, gate=gate):
-            daemon.wait_for("connected to stream")
-            gate.touch()
-            markers = pull_markers(inlet, CONDITIONED_WINDOWS, PATIENCE)
-        assert daemon.stop()[0] == 0, daemon.said()
-    code, _, err = finish(
-        "score", str(RECORDING), "-c", str(scored), "--out", str(out), seconds=120
-    )
-    assert code == 0, err
-    assert len(markers) == CONDITIONED_WINDOWS, daemon.said()
-    assert {m["reason"] for m in markers} == {None}
-    live = np.array([[*m["probabilities"].values()] for m in markers])
-    rows, probabilities = read_csv(out, CLASSES)
-    assert {row["status"] for row in rows} == {"ok"}
-    np.testing.assert_allclose(probabilities[: len(live)], live, rtol=0, atol=1e-6)
-    ends = stamps[CONDITIONED_WINDOW * RATE // CONDITIONED_RATE - 1 :: RATE]
-    assert [float(row["window_end"]) for row in rows] == ends.tolist()
-    eeg = conditioned_by_scipy(samples)
-    starts = range(0, len(rows) * CONDITIONED_HOP, CONDITIONED_HOP)
-    truth = keras_says(
-        network, np.stack([eeg[start : start + CONDITIONED_WINDOW] for start in starts])
-    )
-    np.testing.assert_allclose(probabilities, truth, rtol=0, atol=EXACT)
-    assert np.abs(np.diff(truth, axis=0)).max(axis=1).min() > 10 * EXACT
