@@ -113,18 +113,16 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
     from daemon import assembly
 
     loaded, plan = assembly.load(config)
-    pick = loaded.contract.pick(
-        source.stream, channels=config.stream.channels, unit=config.stream.unit
-    )
-    for assumption in pick.assumptions:
+    intake = assembly.build_intake(config, loaded.contract, source.stream)
+    for assumption in intake.pick.assumptions:
         log.warning("recording %s: %s", recording, assumption)
     engine, _ = assembly.build_engine(config, loaded, plan, None)
     pipeline = assembly.build_pipeline(config, loaded, engine)
 
-    from daemon.conditioning import Conditioning
+    pipeline.connect(intake)
+
     from daemon.rehearsal.scoring import write_predictions
 
-    pipeline.connect(Conditioning(pick.indices, pick.scales))
     with click.progressbar(length=len(source.stamps), label="scoring", file=sys.stderr) as progress:
         write_predictions(pipeline, source, loaded.contract.classes, out, progress.update)
     counts = pipeline.counts
@@ -296,7 +294,7 @@ def inspect(model: Path) -> None:
         network, contract = loaded.model, loaded.contract
         click.echo(f"sha256     {loaded.sha256}")
         click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
-        for key, value in contract.model_dump().items():
+        for key, value in contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             click.echo(f"{key:<12} {shown}")
     else:
