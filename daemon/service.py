@@ -163,6 +163,11 @@ class Service:
         return self._pipeline.window_full
 
     @property
+    def fullness(self) -> float:
+        """How much of a window has been received since it last started over; 0 while no stream."""
+        return self._pipeline.fullness if self.connected else 0.0
+
+    @property
     def counts(self) -> Counts:
         return self._pipeline.counts
 
