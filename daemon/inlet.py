@@ -300,6 +300,11 @@ class Inlet:
                 self.stream,
             )
 
+    @property
+    def synchronised(self) -> bool:
+        """Whether that offset is known, or nobody is there any more to ask for it."""
+        return self._synchronised.is_set()
+
     def pull(self, timeout: float) -> Chunk | None:
         """Everything received since the last call; waits up to ``timeout`` seconds for a sample.
 
