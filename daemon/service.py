@@ -107,6 +107,7 @@ class Service:
         self._lost = ""
         self._refusal = ""
         self._retry = _RETRY
+        self._left_out = 0
         self._told_gaps = 0
         self._told_back_steps = 0
         self._told_rate = False
@@ -214,8 +215,9 @@ class Service:
                 inlet.require_only(self._wanted)  # two that match are worse than one that is wrong
             inlet.synchronise()
         except (ContractError, StreamLostError):
-            inlet.close()
+            self._left_out += inlet.close()
             raise
+        self._tell_left_out()
         for assumption in pick.assumptions:
             log.warning("stream %s: %s", inlet.stream, assumption)
         self._pipeline.connect(Conditioning(pick.indices, pick.scales))
@@ -341,6 +343,16 @@ class Service:
         self._flush()
         self._outlet.push(self._pipeline.abstain(reason, now()))
 
+    def _tell_left_out(self) -> None:
+        """Once a refusal is over: a stream may send for hours while it is refused."""
+        if self._left_out:
+            log.warning(
+                "%d samples that had arrived are left out: their stream was refused, or the "
+                "daemon was stopped before it came to them",
+                self._left_out,
+            )
+            self._left_out = 0
+
     def _flush(self) -> None:
         self._publish(self._pipeline.flush())
 
@@ -353,7 +365,9 @@ class Service:
 
     def _lose(self, reason: str) -> None:
         assert self._inlet is not None
-        self._inlet.close()
+        left = self._inlet.close()
+        if not self._lost:  # else its reason says so already
+            self._left_out += left
         self._inlet = None
         if self._lookout is not None:
             log.warning("%s", reason)  # the abstention is out since the stall
@@ -393,7 +407,8 @@ class Service:
     def _shutdown(self) -> None:
         if self._inlet is not None:
             self._drain(self._inlet)
-            self._inlet.close()
+            self._left_out += self._inlet.close() + self.backlog
+        self._tell_left_out()
         self._outlet.close()
         counts = self._pipeline.counts
         log.info(
