@@ -14,6 +14,7 @@ import pylsl
 from daemon.config import Config, StreamConfig, load_config
 from daemon.contract import Contract, read_contract
 from daemon.errors import ContractError, UsageError
+from daemon.inlet import matches
 from daemon.ops.doctor import firewall, lslconfig, machine, network, signals, software, streams
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 
@@ -63,7 +64,11 @@ def _asked(path: Path | None) -> tuple[Config | None, Contract | None, list[Find
     try:
         config = load_config(path)
     except UsageError as error:
-        return None, None, [fault("config", str(error), "correct it; the rest goes by the defaults")]
+        return (
+            None,
+            None,
+            [fault("config", str(error), "correct it; the rest goes by the defaults")],
+        )
     said = ok("config", str(path))
     try:
         if not config.model.path.exists():
@@ -102,7 +107,7 @@ def _streams(
     heard, absurd = streams.listen(seconds)
     for why in absurd:
         yield warning("streams", why, "close the program that announces it")
-    chosen = [one for one in heard if one.stream.matches(wanted)]
+    chosen = [one for one in heard if matches(one.stream, wanted)]
     yield streams.judge_found(heard, chosen, str(wanted))
     yield from streams.judge_identities(heard)
     for one in heard:

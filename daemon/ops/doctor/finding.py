@@ -18,6 +18,7 @@ from typing import Literal
 Level = Literal["ok", "warning", "fault"]
 
 _INDENT = 23
+_ARROW = " " * _INDENT + "→ "
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,19 @@ def exit_code(findings: Sequence[Finding]) -> int:
     return int(any(finding.level == "fault" for finding in findings))
 
 
-def table(findings: Sequence[Finding], width: int) -> str:
-    """``findings`` for people, in lines of at most ``width`` characters where words allow it."""
-    lines = []
-    for finding in findings:
-        mark = finding.level if finding.level == "ok" else finding.level.upper()
-        lines += _wrapped(f"{mark:<9}{finding.subject:<14}", finding.text, width)
-        if finding.mend:
-            lines += _wrapped(" " * _INDENT + "→ ", finding.mend, width)
+def lines(finding: Finding, width: int) -> str:
+    """``finding`` for people, in lines of at most ``width`` characters where words allow it."""
+    mark = finding.level if finding.level == "ok" else finding.level.upper()
+    text = _wrapped(f"{mark:<9}{finding.subject:<14}", finding.text, width)
+    return "\n".join(text + (_wrapped(_ARROW, finding.mend, width) if finding.mend else []))
+
+
+def count(findings: Sequence[Finding]) -> str:
+    """How many there are, in words."""
     levels = Counter(finding.level for finding in findings)
-    count = ", ".join(
+    return ", ".join(
         f"{levels[level]} {level}{'s' * (levels[level] != 1)}" for level in ("fault", "warning")
     )
-    return "\n".join([*lines, "", count])
 
 
 def _wrapped(head: str, text: str, width: int) -> list[str]:
@@ -78,7 +79,7 @@ def _wrapped(head: str, text: str, width: int) -> list[str]:
         text,
         max(width, 2 * _INDENT),
         initial_indent=head,
-        subsequent_indent=" " * max(_INDENT, len(head) - len(head.lstrip()) + 2 * ("→" in head)),
+        subsequent_indent=" " * len(_ARROW if head == _ARROW else head),
         break_long_words=False,
         break_on_hyphens=False,
     )

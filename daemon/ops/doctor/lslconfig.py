@@ -148,8 +148,10 @@ def _not_mine(address: str) -> str:
         family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
-    except (OSError, ValueError):
+    except OSError:
         return "no network card of this computer has it"
+    except ValueError:
+        return "it is no IP address, so liblsl leaves the whole file out"
     return ""
 
 

@@ -45,6 +45,8 @@ def judge(one: Heard, unit: Unit | None, important: bool) -> list[Finding]:
 def measured_rate(stamps: Float64) -> tuple[float, float]:
     """Samples a second by ``stamps``, and the share by which jitter leaves it uncertain."""
     distinct, counts = np.unique(stamps, return_counts=True)
+    # Of the last batch some may be on the way.
+    distinct, counts = distinct[:-1], counts[:-1]
     if len(distinct) < 3:
         return 0.0, 0.0
     # A stamp that several samples share is that of the last: so many had been measured by then.
@@ -76,7 +78,7 @@ def judge_stamps(one: Heard) -> list[Finding]:
     steps = np.diff(one.stamps)
     same = float(np.mean(steps == 0))
     if same > _BATCHED:
-        size = len(steps) / max(np.count_nonzero(steps), 1)
+        size = len(steps) / (np.count_nonzero(steps) + 1)
         milliseconds = size / one.stream.sample_rate * 1e3
         findings.append(
             warning(
@@ -148,7 +150,9 @@ def judge_unit(
             continue
         text = f"{one}: as {name}, its values are {announced:.3g} µV peak to peak; EEG is not"
         if other := _likely(middle):
-            mend = f"they look like {other}: correct the unit that the amplifier's program announces"
+            mend = (
+                f"they look like {other}: correct the unit that the amplifier's program announces"
+            )
             if not any(one.stream.units):
                 mend = f"they look like {other}: set stream.unit to {other}"
             findings.append(level("unit", text, mend))
