@@ -49,6 +49,7 @@ _NUMPY = {
     pylsl.cf_int8: "int8",
     pylsl.cf_int64: "int64",
 }
+_KEYS = ("type", "name", "source_id", "hostname")
 _RESOLVE = 1.0
 _POLL = 0.05
 _METADATA = 5.0
@@ -88,10 +89,15 @@ def _matching(infos: list[pylsl.StreamInfo], wanted: Wanted) -> list[pylsl.Strea
         for info in infos
         if all(
             value is None or getattr(info, key)() == value
-            for key in ("type", "name", "source_id", "hostname")
+            for key in _KEYS
             for value in (getattr(wanted, key),)
         )
     ]
+
+
+def matches(stream: StreamDescription, wanted: Wanted) -> bool:
+    """Whether ``stream`` is one that is ``wanted``, but for what `describe` has cleaned."""
+    return all(getattr(wanted, key) in (None, getattr(stream, key)) for key in _KEYS)
 
 
 def now() -> float:
@@ -303,6 +309,11 @@ class Inlet:
                 "its time stamps are used as if its clock were this host's",
                 self.stream,
             )
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether that offset is known, or nobody is there any more to ask for it."""
+        return self._synchronised.is_set()
 
     def pull(self, timeout: float) -> Chunk | None:
         """Everything received since the last call; waits up to ``timeout`` seconds for a sample.
