@@ -57,6 +57,7 @@ class Conditioning:
         up: int = 1,
         down: int = 1,
     ) -> None:
+        self._channels = channels
         self._resampler = Resampler(up, down) if up != down else None
         self._stages = _stages(steps, rate, [*map(normal_label, labels)], channels)
 
@@ -79,7 +80,9 @@ class Conditioning:
         newest = None
         if self._resampler is not None:
             samples, newest = self._resampler.apply(samples)
-        for stage in self._stages if len(samples) else ():
+            if not len(samples):
+                return np.empty((0, self._channels), np.float32), newest
+        for stage in self._stages:
             # The sums over channels are the same ones only in the same layout.
             samples = np.ascontiguousarray(stage.apply(samples))
         return samples.astype(np.float32), newest

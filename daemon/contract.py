@@ -219,7 +219,7 @@ class Contract(Strict):
         if abs(sent - needed) <= RATE_TOLERANCE:
             return 1, 1
         said = f"its rate is {f'{sent:g} Hz' if sent else 'irregular (0 Hz)'}"
-        if not (self.conditioning and self.conditioning[0].resample and 0 < sent < _FASTEST):
+        if not (self.conditioning and self.conditioning[0].resample and 0 < sent <= _FASTEST):
             differences.append(f"{said}, the model needs {needed:g} Hz")
             return 1, 1
         ratio = (_rate(needed) / _rate(sent)).limit_denominator(MAX_RATIO)
