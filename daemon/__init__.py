@@ -16,7 +16,7 @@ The data's way through the program is the list of files, top to bottom::
 stamps lie around it, from what ``offsets`` tell. ``pipeline`` puts timeline … decision together
 once, for live runs and recordings alike; ``service`` runs it between an inlet and an outlet.
 ``assembly`` makes model, engine and pipeline of a config, ``live`` the whole daemon, again at each
-reload; ``cli`` calls them.
+reload; ``offline`` checks what was published against a recording; ``cli`` calls them.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.
