@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from daemon import assembly
-from daemon.conditioning import Conditioning
 from daemon.config import Config
 from daemon.contract import Contract
 from daemon.decision import Decision
@@ -22,6 +21,7 @@ from daemon.records import Prediction
 from daemon.rehearsal.compared import Compared, compared
 from daemon.rehearsal.findings import Findings
 from daemon.rehearsal.recordings import Recording
+from daemon.rehearsal.runs import settling
 from daemon.rehearsal.session import Session
 from daemon.rehearsal.tracks import disagreements
 from daemon.rehearsal.verification import Verifier
@@ -63,19 +63,17 @@ def verify(
     """
     contract = loaded.contract
     _require_same(session, config, loaded)
-    pick = contract.pick(
-        session.eeg.stream, channels=config.stream.channels, unit=config.stream.unit
-    )
-    for assumption in pick.assumptions:
+    intake = assembly.build_intake(config, contract, session.eeg.stream)
+    for assumption in intake.pick.assumptions:
         log.warning("recording %s: %s", session.eeg.path, assumption)
     engine, _ = assembly.build_engine(config, loaded, plan, None)
     pipeline = assembly.build_pipeline(config, loaded, engine)
-    pipeline.connect(Conditioning(pick.indices, pick.scales))
+    pipeline.connect(intake)
     verifier = Verifier(
         session,
         pipeline,
         hop=config.window.hop / contract.sample_rate,
-        settle=0.0,
+        settle=settling(contract, intake.pick),
         label=None if config.decision.smoothing else _labelled(config, contract),
         tolerance=tolerance,
     )

@@ -13,11 +13,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daemon.conditioning import second_order_sections
+from daemon.contract import Contract, Pick
 from daemon.pipeline import Pipeline
 from daemon.records import Chunk, Prediction
 from daemon.rehearsal.recordings import Recording
 
+FORGOTTEN = 1e-9  # of a filter's first transient, which the first sample has made small already
 _BLOCK = 1024
+
+
+def settling(contract: Contract, pick: Pick) -> float:
+    """Seconds until conditioning has forgotten where it began; 0 if it remembers nothing.
+
+    A filter forgets as fast as the slowest of its poles; the resampler knows ten samples of the
+    lower rate to either side.
+    """
+    rates = (contract.sample_rate, pick.sample_rate)
+    seconds = 20 / min(rates) if pick.up != pick.down else 0.0
+    for step in contract.conditioning:
+        if step.frequencies:
+            sections = second_order_sections(step, contract.sample_rate)
+            slowest = max(abs(np.roots(section[3:])).max() for section in sections)
+            seconds += math.log(FORGOTTEN) / math.log(slowest) / contract.sample_rate
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)
