@@ -99,7 +99,8 @@ class Verifier:
         label: Callable[[Mapping[str, float]], str | None] | None,
         tolerance: float,
     ) -> None:
-        self._session = session
+        self._said = session.predictions
+        self._spans: list[tuple[float, float]] = session.spans.tolist()
         self._eeg = session.eeg
         self._pipeline = pipeline
         self._hop = hop
@@ -116,8 +117,7 @@ class Verifier:
     def checks(self) -> Iterator[Check]:
         """One for each of the session's predictions, in order."""
         before = -1
-        spans = self._session.spans.tolist()
-        for said, (start, end) in zip(self._session.predictions, spans, strict=True):
+        for n, said in enumerate(self._said):
             if said.sequence <= before:  # the daemon was started anew
                 self._run = self._fresh = None
             if self._run and said.sequence != before + 1:
@@ -125,7 +125,7 @@ class Verifier:
             if said.sequence == 0:
                 self._fresh = 0
             before = said.sequence
-            outcome, found = self._place(said, start, end)
+            outcome, found = self._place(n)
             ended = outcome == "connection" or (found and found.status == "abstain")
             self._fresh = said.sequence + 1 if ended else None
             if found:
@@ -133,12 +133,12 @@ class Verifier:
             else:
                 yield Check(said.sequence, outcome, reason=said.reason)
 
-    def _place(
-        self, said: Prediction, start: float, end: float
-    ) -> tuple[Outcome, Prediction | None]:
+    def _place(self, n: int) -> tuple[Outcome, Prediction | None]:
         """The pipeline's answer for the same window, or why there is none."""
-        found = self._answer(said, start, end)
-        if found:
+        said, (start, end) = self._said[n], self._spans[n]
+        found = self._answer(n)
+        # An abstention about the connection may happen to have the times of a window.
+        if found and (said.status == "ok" or found.status == "abstain" or self._answer(n + 1)):
             return "recomputed", found
         running, self._run = self._run is not None, None  # it does not explain this one
         if start < self._first:
@@ -147,23 +147,29 @@ class Verifier:
             return "after", None
         if said.status == "abstain" and running:
             return "connection", None
-        if not start <= self._lost_at < end:
-            found = self._begin(said, start, end)
+        found = None if self._is_lost(start, end) else self._begin(n)
         if said.status == "abstain" and not (found and found.status == "abstain"):
             self._run = None
             return "connection", None
-        lost = start <= self._lost_at < end
-        return ("lost by the recorder" if lost else "not found"), found
+        return ("lost by the recorder" if self._is_lost(start, end) else "not found"), found
 
-    def _answer(self, said: Prediction, start: float, end: float) -> Prediction | None:
-        found = self._run.answer(said.sequence) if self._run else None
+    def _is_lost(self, start: float, end: float) -> bool:
+        return start - self._near <= self._lost_at < end
+
+    def _answer(self, n: int) -> Prediction | None:
+        """The run's answer that has the number and the times of the prediction ``n``."""
+        if self._run is None or n >= len(self._said):
+            return None
+        found = self._run.answer(self._said[n].sequence)
         if found is None:
             return None
+        start, end = self._spans[n]
         apart = max(abs(found.window_start - start), abs(found.window_end - end))
         return found if apart <= self._near else None
 
-    def _begin(self, said: Prediction, start: float, end: float) -> Prediction | None:
-        """Begin a run so that it answers ``said``."""
+    def _begin(self, n: int) -> Prediction | None:
+        """Begin a run so that it answers the prediction ``n``."""
+        said, (start, end) = self._said[n], self._spans[n]
         tries = list(
             starts(
                 self._eeg,
@@ -174,12 +180,14 @@ class Verifier:
                 settle=self._settle,
             )
         )
+        if not tries:  # the daemon had a sample of that time
+            self._lost_at = start
         possible: list[tuple[float, int]] = []
-        for n, begin in enumerate(tries):
+        for place, begin in enumerate(tries):
             self._run = Run(self._pipeline, self._eeg, begin, said.sequence)
-            found = self._answer(said, start, end)
+            found = self._answer(n)
             if found:
-                possible.append((_difference(said, found), n))
+                possible.append((_difference(said, found), place))
                 if possible[-1][0] <= self._tolerance:
                     return found
                 continue
@@ -190,7 +198,7 @@ class Verifier:
         if not possible:
             return None
         self._run = Run(self._pipeline, self._eeg, tries[min(possible)[1]], said.sequence)
-        return self._answer(said, start, end)
+        return self._answer(n)
 
     def _judged(self, said: Prediction, found: Prediction) -> Check:
         run = self._run
