@@ -92,7 +92,9 @@ def _amplifier(seen: Snapshot) -> str:
 def fit(seen: Snapshot) -> tuple[bool | None, str]:
     """Whether the stream fits the contract (None: not known), and the exact difference."""
     said, traces = seen.said, seen.traces
-    if said is None or said.contract is None or said.wanted is None:
+    if said is None:
+        return None, ""
+    if said.contract is None or said.wanted is None:
         return None, "the daemon does not say its contract"
     if traces is None:
         return None, "no stream seen yet"
@@ -187,7 +189,7 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "host": said.hostname if said else UNKNOWN,
         "model": (said.model if said else "") or UNKNOWN,
         "sha256": (said.sha256 if said else "") or UNKNOWN,
-        "verdict": (said.verdict if said else "") or "no report with this model",
+        "verdict": said.verdict or "no report with this model" if said else "",
         "engine": (said.engine if said else "") or UNKNOWN,
         "stream": str(stream) if stream else UNKNOWN,
         "fit": {True: "fits", False: "does not fit", None: "not known"}[fits],
@@ -212,7 +214,8 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "predictions": count("eegd_predictions_total ok"),
         "abstained": count("eegd_predictions_total abstain"),
         "filled": f"{seen.last.filled:.1%}" if seen.last else UNKNOWN,
-        "bad": "; ".join(f"{label}: {word}" for label, word in seen.bad.items()) or "none",
+        "bad": "; ".join(f"{label}: {word}" for label, word in seen.bad.items())
+        or ("none" if traces else UNKNOWN),
         "windows": f"{len(ordered)}",
     }
     for q in (0.5, 0.95, 0.99):

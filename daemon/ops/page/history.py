@@ -34,6 +34,7 @@ class History:
     def __init__(self) -> None:
         self.figure = _figure("history", frame_height=_ROW, x_axis_type="datetime")
         self.figure.xaxis.formatter = clock("%H:%M")
+        self.figure.yaxis.ticker = FixedTicker(ticks=[])
         self._sources = {
             name: ColumnDataSource({key: [] for key in _QUAD})
             for name in ("others", "decided", "abstained")

@@ -40,6 +40,7 @@ class Scope:
         )
         plain(self.figure)
         self.figure.xaxis.formatter = clock("%H:%M:%S")
+        self.figure.yaxis.ticker = FixedTicker(ticks=[])
         self._source = ColumnDataSource()
         self._traces: Traces | None = None
         self._rows: tuple[int, ...] = ()
