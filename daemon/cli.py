@@ -10,12 +10,14 @@ import dataclasses
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from daemon import __version__
 from daemon.chatter import import_tensorflow, quiet_liblsl
@@ -32,6 +34,14 @@ CONFIG = click.option(
     default=Path("config.yaml"),
     show_default=True,
     help="The config file.",
+)
+CONFIG_IF_ANY = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config.yaml"),
+    help="The config file  [default: config.yaml, where there is one]",
 )
 
 
@@ -51,11 +61,19 @@ class _Group(click.Group):
             _leave()
 
 
-def _leave() -> NoReturn:
-    """End at once with code 0: tearing down TensorFlow can take longer than a stop may."""
+def _leave(code: int = 0) -> NoReturn:
+    """End at once: tearing down TensorFlow, or a hanging LSL query, can take long."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
+
+
+def _if_any(config_path: Path) -> Path | None:
+    """``config_path``, or None where it is only the default and there is no such file."""
+    source = click.get_current_context().get_parameter_source("config_path")
+    if source is ParameterSource.DEFAULT and not config_path.exists():
+        return None
+    return config_path
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,23 +126,22 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         type=config.stream.type,
         name=config.stream.name,
         source_id=config.stream.source_id,
+        hostname=config.stream.hostname,
     )
     import_tensorflow()
     from daemon import assembly
 
     loaded, plan = assembly.load(config)
-    pick = loaded.contract.pick(
-        source.stream, channels=config.stream.channels, unit=config.stream.unit
-    )
-    for assumption in pick.assumptions:
+    intake = assembly.build_intake(config, loaded.contract, source.stream)
+    for assumption in intake.pick.assumptions:
         log.warning("recording %s: %s", recording, assumption)
     engine, _ = assembly.build_engine(config, loaded, plan, None)
     pipeline = assembly.build_pipeline(config, loaded, engine)
 
-    from daemon.conditioning import Conditioning
+    pipeline.connect(intake)
+
     from daemon.rehearsal.scoring import write_predictions
 
-    pipeline.connect(Conditioning(pick.indices, pick.scales))
     with click.progressbar(length=len(source.stamps), label="scoring", file=sys.stderr) as progress:
         write_predictions(pipeline, source, loaded.contract.classes, out, progress.update)
     counts = pipeline.counts
@@ -333,7 +350,7 @@ def inspect(model: Path) -> None:
         network, contract = loaded.model, loaded.contract
         click.echo(f"sha256     {loaded.sha256}")
         click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
-        for key, value in contract.model_dump().items():
+        for key, value in contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             click.echo(f"{key:<12} {shown}")
     else:
@@ -350,25 +367,69 @@ def inspect(model: Path) -> None:
 
 
 @main.command()
+@CONFIG_IF_ANY
 @click.option("--wait", default=1.0, show_default=True, help="Seconds to listen for answers.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def streams(wait: float, as_json: bool) -> None:
-    """What LSL offers, with labels and units."""
+def streams(config_path: Path, wait: float, as_json: bool) -> None:
+    """What LSL offers, with labels and units, and whether it fits the config's model."""
     quiet_liblsl()
+    from daemon.config import load_config
+    from daemon.contract import read_contract
     from daemon.inlet import list_streams
+    from daemon.ops import listing
 
-    found = list_streams(wait)
+    config = contract = None
+    if path := _if_any(config_path):
+        config = load_config(path)
+        contract = read_contract(config.model.path, config.model.contract)
+    offers = [
+        listing.judged(stream, config.stream, contract)
+        if config and contract
+        else listing.Offer(stream)
+        for stream in list_streams(wait)
+    ]
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(stream) for stream in found], indent=2))
-        return
-    if not found:
-        click.echo("no streams found")
-    for stream in found:
-        rate = f"{stream.sample_rate:g} Hz" if stream.sample_rate else "irregular"
-        labels = ", ".join(filter(None, stream.labels)) or "no labels"
-        units = ", ".join(sorted(set(filter(None, stream.units)))) or "no unit"
-        click.echo(str(stream))
-        click.echo(f"  {stream.channel_count} x {stream.channel_format}, {rate}, {units}: {labels}")
+        click.echo(json.dumps([offer.as_dict() for offer in offers], indent=2))
+    else:
+        click.echo(listing.table(offers) if offers else "no streams found")
+
+
+@main.command()
+@CONFIG_IF_ANY
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=1),
+    default=3.0,
+    show_default=True,
+    help="Seconds to listen to the streams.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(("machine", "network", "streams", "software")),
+    multiple=True,
+    help="Leave the other parts out; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool) -> None:
+    """What is wrong with this computer, network or stream, and what mends it.
+
+    Exit code 1 if there is a fault, 0 if not; warnings do not count.
+    """
+    quiet_liblsl()
+    from daemon.ops import doctor
+    from daemon.ops.doctor.finding import count, exit_code, lines
+
+    findings = []
+    width = shutil.get_terminal_size().columns
+    for finding in doctor.examine(_if_any(config_path), wait, only or doctor.PARTS):
+        findings.append(finding)
+        if not as_json:
+            click.echo(lines(finding, width))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        click.echo(f"\n{count(findings)}")
+    _leave(exit_code(findings))
 
 
 @main.command()

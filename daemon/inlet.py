@@ -49,6 +49,7 @@ _NUMPY = {
     pylsl.cf_int8: "int8",
     pylsl.cf_int64: "int64",
 }
+_KEYS = ("type", "name", "source_id", "hostname")
 _RESOLVE = 1.0
 _POLL = 0.05
 _METADATA = 5.0
@@ -57,7 +58,11 @@ _OFFSET_INTERVAL = 5.0
 
 
 class StreamLostError(EegdError):
-    """The stream's outlet is gone."""
+    """The stream's outlet is gone, and with it ``left`` samples that had arrived."""
+
+    def __init__(self, message: str, left: int = 0) -> None:
+        super().__init__(message)
+        self.left = left
 
 
 class Wanted(Protocol):
@@ -84,10 +89,15 @@ def _matching(infos: list[pylsl.StreamInfo], wanted: Wanted) -> list[pylsl.Strea
         for info in infos
         if all(
             value is None or getattr(info, key)() == value
-            for key in ("type", "name", "source_id", "hostname")
+            for key in _KEYS
             for value in (getattr(wanted, key),)
         )
     ]
+
+
+def matches(stream: StreamDescription, wanted: Wanted) -> bool:
+    """Whether ``stream`` is one that is ``wanted``, but for what `describe` has cleaned."""
+    return all(getattr(wanted, key) in (None, getattr(stream, key)) for key in _KEYS)
 
 
 def now() -> float:
@@ -300,6 +310,11 @@ class Inlet:
                 self.stream,
             )
 
+    @property
+    def synchronised(self) -> bool:
+        """Whether that offset is known, or nobody is there any more to ask for it."""
+        return self._synchronised.is_set()
+
     def pull(self, timeout: float) -> Chunk | None:
         """Everything received since the last call; waits up to ``timeout`` seconds for a sample.
 
@@ -319,7 +334,7 @@ class Inlet:
             # liblsl counts its own sign of the end, which a pull that waits takes out.
             left = max(self._inlet.samples_available() - 1, self._waiting)
             with_it = f", and with it {left} samples that had arrived" if left else ""
-            raise StreamLostError(f"stream {self.stream} was lost{with_it}") from None
+            raise StreamLostError(f"stream {self.stream} was lost{with_it}", left) from None
         if not len(stamps):
             return None
         # A loss between the two pulls must not cost the first one's sample: the next call says it.
@@ -333,13 +348,21 @@ class Inlet:
                 self._waiting = 0
         return Chunk(samples, stamps, self._offset)
 
-    def close(self) -> None:
-        """End the subscription."""
+    def close(self) -> int:
+        """End the subscription; the number of samples that had arrived and were never pulled."""
         self._closed.set()
+        left = 0
+        if self._clock is not None:  # else nothing was subscribed to, and a pull would do it
+            try:
+                while chunk := self.pull(0.0):
+                    left += len(chunk.stamps)
+            except StreamLostError as error:
+                left += error.left
         self._inlet.close_stream()
         if self._clock is not None:
             # Destroying the inlet under a clock query would crash; a query that hangs keeps it.
             self._clock.join(timeout=0.5)
+        return left
 
     def _patiently(self, call: Callable[..., Any]) -> Any:
         """``call(timeout=…)`` in slices, so that a stop is heard in between."""

@@ -161,7 +161,7 @@ def _parts(config: Config, marker_log: MarkerLog) -> Parts:
     }
     return Parts(
         wanted=config.stream,
-        pick=partial(contract.pick, channels=config.stream.channels, unit=config.stream.unit),
+        intake=partial(assembly.build_intake, config, contract),
         pipeline=assembly.build_pipeline(config, loaded, engine),
         open_outlet=partial(Outlet, *_identity(config), contract.classes, says, marker_log.write),
         outlet_says=(*_identity(config), contract.classes, says),

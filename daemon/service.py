@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daemon.conditioning import Conditioning
-from daemon.contract import Pick
 from daemon.errors import ContractError
 from daemon.inlet import Inlet, Lookout, StreamLostError, Wanted, now, resolve
+from daemon.intake import Intake
 from daemon.outlet import Outlet
 from daemon.pipeline import Counts, Pipeline
 from daemon.records import Chunk, Prediction, StreamDescription
@@ -41,8 +40,8 @@ class Parts:
     ----------
     wanted : Wanted
         Which stream to look for.
-    pick : function of StreamDescription
-        `Contract.pick` with what the config adds to it.
+    intake : function of StreamDescription
+        A new `Intake` for a stream; raises a `ContractError` where it does not fit.
     pipeline : Pipeline
     open_outlet : function returning Outlet
     outlet_says : object
@@ -54,7 +53,7 @@ class Parts:
     """
 
     wanted: Wanted
-    pick: Callable[[StreamDescription], Pick]
+    intake: Callable[[StreamDescription], Intake]
     pipeline: Pipeline
     open_outlet: Callable[[], Outlet]
     outlet_says: object
@@ -107,6 +106,7 @@ class Service:
         self._lost = ""
         self._refusal = ""
         self._retry = _RETRY
+        self._left_out = 0
         self._told_gaps = 0
         self._told_back_steps = 0
         self._told_rate = False
@@ -116,7 +116,7 @@ class Service:
     def _use(self, parts: Parts) -> None:
         self._parts = parts
         self._wanted = parts.wanted
-        self._pick = parts.pick
+        self._intake = parts.intake
         self._pipeline = parts.pipeline
         self._answer_all = parts.answer_all
         self._stall_after = parts.stall_after
@@ -131,7 +131,7 @@ class Service:
         """
         inlet = self._inlet
         if inlet is not None and parts.wanted == self._wanted:
-            parts.pick(inlet.stream)
+            parts.intake(inlet.stream)
 
     def succeed(self, parts: Parts) -> None:
         """Let ``parts`` take over as soon as that costs no window. For any thread."""
@@ -213,17 +213,18 @@ class Service:
         inlet = Inlet(info, self._stop)
         try:
             try:
-                pick = self._pick(inlet.stream)
+                intake = self._intake(inlet.stream)
                 inlet.open()
             finally:
                 inlet.require_only(self._wanted)  # two that match are worse than one that is wrong
             inlet.synchronise()
         except (ContractError, StreamLostError):
-            inlet.close()
+            self._left_out += inlet.close()
             raise
-        for assumption in pick.assumptions:
+        self._tell_left_out()
+        for assumption in intake.pick.assumptions:
             log.warning("stream %s: %s", inlet.stream, assumption)
-        self._pipeline.connect(Conditioning(pick.indices, pick.scales))
+        self._pipeline.connect(intake)
         self._inlet = inlet
         self._backlog = _NOTHING
         self._lost = ""
@@ -233,7 +234,7 @@ class Service:
             "connected to stream %s: %g Hz, %d of its %d channels",
             inlet.stream,
             inlet.stream.sample_rate,
-            len(pick.indices),
+            len(intake.pick.indices),
             inlet.stream.channel_count,
         )
 
@@ -295,8 +296,7 @@ class Service:
             try:
                 if new.wanted != self._wanted:
                     raise ContractError("the config has changed: another stream is wanted now")
-                pick = new.pick(self._inlet.stream)
-                new.pipeline.connect(Conditioning(pick.indices, pick.scales))
+                new.pipeline.connect(new.intake(self._inlet.stream))
                 self._followed = new
             except ContractError as error:
                 self._lose(str(error))
@@ -346,6 +346,16 @@ class Service:
         self._flush()
         self._outlet.push(self._pipeline.abstain(reason, now()))
 
+    def _tell_left_out(self) -> None:
+        """Once a refusal is over: a stream may send for hours while it is refused."""
+        if self._left_out:
+            log.warning(
+                "%d samples that had arrived are left out: their stream was refused, or the "
+                "daemon was stopped before it came to them",
+                self._left_out,
+            )
+            self._left_out = 0
+
     def _flush(self) -> None:
         self._publish(self._pipeline.flush())
 
@@ -358,7 +368,9 @@ class Service:
 
     def _lose(self, reason: str) -> None:
         assert self._inlet is not None
-        self._inlet.close()
+        left = self._inlet.close()
+        if not self._lost:  # else its reason says so already
+            self._left_out += left
         self._inlet = None
         if self._lookout is not None:
             log.warning("%s", reason)  # the abstention is out since the stall
@@ -398,7 +410,8 @@ class Service:
     def _shutdown(self) -> None:
         if self._inlet is not None:
             self._drain(self._inlet)
-            self._inlet.close()
+            self._left_out += self._inlet.close() + self.backlog
+        self._tell_left_out()
         self._outlet.close()
         counts = self._pipeline.counts
         log.info(
