@@ -357,6 +357,43 @@ def demo(seconds: float | None) -> None:
         shown.show(seconds, stop)
 
 
+OUTPUT = click.option(
+    "--name", default="EEGClassifier", show_default=True, help="The daemon's output.name."
+)
+METRICS = click.option(
+    "--metrics", metavar="URL", help="Its metrics [default: as announced, on this machine]."
+)
+
+
+@main.command()
+@OUTPUT
+@METRICS
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the page is served.")
+@click.option("--port", default=9465, show_default=True, help="0 takes any that is free.")
+@click.option("--token", help="What the address must hold [default: one is made beyond loopback].")
+def dashboard(name: str, metrics: str | None, host: str, port: int, token: str | None) -> None:
+    """A live view in the browser; one more LSL client, which cannot slow the daemon."""
+    quiet_liblsl()
+    from daemon.ops import views
+    from daemon.ops.page.server import serve
+
+    with views.observing(name, metrics) as (observer, stop):
+        serve(observer, host, port, token, stop, lambda url: click.echo(f"dashboard on {url}"))
+
+
+@main.command()
+@OUTPUT
+@METRICS
+def watch(name: str, metrics: str | None) -> None:
+    """A live view in the terminal; one more LSL client, which cannot slow the daemon."""
+    quiet_liblsl()
+    from daemon.ops import views
+    from daemon.ops.watch import watch
+
+    with views.observing(name, metrics) as (observer, stop):
+        watch(observer, stop)
+
+
 @main.command()
 @CONFIG
 @click.option("--user", help="Run under this account [default: one of its own].")

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -23,8 +24,9 @@ import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
+from daemon.config import StreamConfig
 from daemon.errors import ContractError
-from daemon.inlet import Wanted, describe, find_streams
+from daemon.inlet import Wanted, describe, now, resolve
 from daemon.ops.announcement import Announcement, Marker, announcement, marker
 from daemon.ops.scrape import scrape
 from daemon.ops.traces import Traces
@@ -32,7 +34,7 @@ from daemon.ops.traces import Traces
 MARKERS = 2400  # kept
 _BUFFER = 5  # seconds (or hundreds of markers) that wait in liblsl
 _PULL = 0.1  # seconds between two looks at the EEG
-_RESOLVE = 0.5
+_AGAIN = 0.5  # seconds between two attempts
 _OFFSETS = 5.0  # seconds between two questions for the clock offset
 _SCRAPES = 2.0
 
@@ -71,13 +73,6 @@ class Snapshot:
     @property
     def last(self) -> Marker | None:
         return self.markers[-1] if self.markers else None
-
-
-class _Named:
-    type, source_id, hostname = "Markers", None, None
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
 
 class Observer:
@@ -141,6 +136,10 @@ class Observer:
                 figures=dict(self._figures),
             )
 
+    def clock(self) -> float:
+        """This host's LSL clock, that of the stamps."""
+        return now()
+
     def latest(self, traces: Traces, n: int) -> tuple[Any, Any]:
         """`Traces.latest`, not while samples are being pushed."""
         with self._lock:
@@ -149,10 +148,13 @@ class Observer:
     # The daemon.
 
     def _follow_markers(self) -> None:
-        self._follow("daemon", lambda: _Named(self.name), self._take_daemon, self._pull_markers)
+        wanted = StreamConfig(type="Markers", name=self.name)
+        self._follow("daemon", lambda: wanted, self._take_daemon, self._pull_markers)
 
     def _take_daemon(self, info: Any) -> None:
-        self._said = announcement(info)
+        before, self._said = self._said, announcement(info)
+        if before is not None and before.contract != self._said.contract:
+            self._markers.clear()  # another model's classes
 
     def _pull_markers(self, inlet: Any, offset: Callable[[], float]) -> bool:
         text, stamp = inlet.pull_sample(timeout=_PULL)
@@ -198,23 +200,29 @@ class Observer:
         """Find the stream, take it, pull until it is lost; over and over."""
         while not self._closed.is_set():
             sought = wanted()
-            found = find_streams(sought, _RESOLVE) if sought else []
-            if len(found) != 1:
-                several = f"{len(found)} streams match" if found else ""
-                with self._lock:
-                    self._links[what] = replace(self._links[what], why=several)
-                self._closed.wait(_RESOLVE)
+            if sought is None:
+                self._closed.wait(_PULL)
                 continue
             why = ""
             try:
-                self._listen(what, found[0], sought, wanted, take, pull)
+                found = resolve(
+                    sought, timeout=None, stopped=partial(self._unwanted, wanted, sought)
+                )
+                if found is not None:
+                    self._listen(what, found, sought, wanted, take, pull)
             except (LostError, LslTimeoutError):
                 pass
             except ContractError as error:
                 why = str(error)
-            if self._links[what].state == "connected":
-                with self._lock:
-                    self._links[what] = Link("lost", time.monotonic(), why=why)
+                self._closed.wait(_AGAIN)
+            with self._lock:
+                link = self._links[what]
+                if link.state == "connected":
+                    link = Link("lost", time.monotonic())
+                self._links[what] = replace(link, why=why)
+
+    def _unwanted(self, wanted: Callable[[], Wanted | None], sought: Wanted) -> bool:
+        return self._closed.is_set() or wanted() != sought
 
     def _listen(
         self,
@@ -236,7 +244,7 @@ class Observer:
             begin = time.monotonic()
             with self._lock:
                 self._links[what] = Link("connected", begin, begin)
-            while not self._closed.is_set() and (wanted() == sought or what == "daemon"):
+            while not self._unwanted(wanted, sought):
                 if pull(inlet, offset):
                     with self._lock:
                         self._links[what] = replace(self._links[what], heard=time.monotonic())
@@ -246,18 +254,18 @@ class Observer:
     # Its metrics.
 
     def _follow_metrics(self) -> None:
-        while not self._closed.wait(_SCRAPES if self._figures else _RESOLVE):
+        while not self._closed.wait(_SCRAPES if self._figures else _AGAIN):
             at = self._metrics_at or self._announced()
-            before, now = self._links["metrics"], time.monotonic()
+            before, at_once = self._links["metrics"], time.monotonic()
             if at is None:
                 link, figures = Link("off", before.since), {}
             else:
                 try:
                     figures = scrape(*at)
-                    since = before.since if before.state == "connected" else now
-                    link = Link("connected", since, now)
+                    since = before.since if before.state == "connected" else at_once
+                    link = Link("connected", since, at_once)
                 except (OSError, ValueError) as error:
-                    since = now if before.state in ("connected", "off") else before.since
+                    since = at_once if before.state in ("connected", "off") else before.since
                     link, figures = Link("lost", since, why=f"{at[0]}:{at[1]}: {error}"), {}
             with self._lock:
                 self._links["metrics"], self._figures = link, figures

@@ -5,11 +5,13 @@ Pure. The page and the terminal say the same, since both say what is decided her
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from daemon.errors import ContractError
+from daemon.ops.announcement import MAX_CLASSES
 from daemon.ops.observer import Link, Snapshot
+from daemon.text import clean
 
 Kind = Literal["good", "waiting", "abstaining", "lost"]
 
@@ -90,7 +92,9 @@ def _amplifier(seen: Snapshot) -> str:
 def fit(seen: Snapshot) -> tuple[bool | None, str]:
     """Whether the stream fits the contract (None: not known), and the exact difference."""
     said, traces = seen.said, seen.traces
-    if said is None or said.contract is None or said.wanted is None:
+    if said is None:
+        return None, ""
+    if said.contract is None or said.wanted is None:
         return None, "the daemon does not say its contract"
     if traces is None:
         return None, "no stream seen yet"
@@ -103,6 +107,45 @@ def fit(seen: Snapshot) -> tuple[bool | None, str]:
     return True, "; ".join(pick.assumptions)
 
 
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """Abstentions for one reason in a row: stamps of the first and the last, and how many."""
+
+    reason: str
+    first: float
+    last: float
+    count: int
+
+
+def abstentions(seen: Snapshot, most: int = 4) -> list[Abstention]:
+    """The latest ones, newest first."""
+    found: list[Abstention] = []
+    open_ = False
+    for marker in reversed(seen.markers):
+        if marker.status == "ok":
+            open_ = False
+            continue
+        reason = marker.reason or ""
+        if open_ and found[-1].reason == reason:
+            found[-1] = replace(found[-1], first=marker.stamp, count=found[-1].count + 1)
+        elif len(found) == most:
+            break
+        else:
+            found.append(Abstention(reason, marker.stamp, marker.stamp, 1))
+        open_ = True
+    return found
+
+
+def classes_of(seen: Snapshot) -> tuple[str, ...]:
+    """In the contract's order; without a contract, as the latest marker has them."""
+    if seen.said and seen.said.contract:
+        return tuple(map(clean, seen.said.contract.classes))[:MAX_CLASSES]
+    for marker in reversed(seen.markers):
+        if marker.probabilities is not None:
+            return tuple(marker.probabilities)
+    return ()
+
+
 def latencies(seen: Snapshot) -> tuple[float, ...]:
     """Milliseconds of the answered windows that are kept, sorted."""
     return tuple(sorted(marker.age_ms for marker in seen.markers if marker.status == "ok"))
@@ -111,6 +154,13 @@ def latencies(seen: Snapshot) -> tuple[float, ...]:
 def quantile(ordered: tuple[float, ...], q: float) -> float:
     """Of ``ordered``, not empty, the value that the share ``q`` does not exceed."""
     return ordered[min(int(q * len(ordered)), len(ordered) - 1)]
+
+
+def milliseconds(value: float) -> str:
+    """In three digits or so."""
+    if value >= 1000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 100 else f"{value:#.3g} ms"
 
 
 def link_text(link: Link, now: float) -> str:
@@ -132,13 +182,14 @@ def facts(seen: Snapshot) -> dict[str, str]:
         return f"{figures[name]:,.0f}{unit}" if name in figures else UNKNOWN
 
     shown = {
+        "name": seen.name,
         "daemon": link_text(seen.daemon, seen.now),
         "amplifier": link_text(seen.amplifier, seen.now),
         "metrics": link_text(seen.metrics, seen.now),
         "host": said.hostname if said else UNKNOWN,
         "model": (said.model if said else "") or UNKNOWN,
         "sha256": (said.sha256 if said else "") or UNKNOWN,
-        "verdict": (said.verdict if said else "") or "no report with this model",
+        "verdict": said.verdict or "no report with this model" if said else "",
         "engine": (said.engine if said else "") or UNKNOWN,
         "stream": str(stream) if stream else UNKNOWN,
         "fit": {True: "fits", False: "does not fit", None: "not known"}[fits],
@@ -163,12 +214,13 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "predictions": count("eegd_predictions_total ok"),
         "abstained": count("eegd_predictions_total abstain"),
         "filled": f"{seen.last.filled:.1%}" if seen.last else UNKNOWN,
-        "bad": "; ".join(f"{label}: {word}" for label, word in seen.bad.items()) or "none",
+        "bad": "; ".join(f"{label}: {word}" for label, word in seen.bad.items())
+        or ("none" if traces else UNKNOWN),
         "windows": f"{len(ordered)}",
     }
     for q in (0.5, 0.95, 0.99):
         name = f"p{q * 100:.0f}"
-        shown[name] = f"{quantile(ordered, q):.2f} ms" if ordered else UNKNOWN
+        shown[name] = milliseconds(quantile(ordered, q)) if ordered else UNKNOWN
     return shown
 
 

@@ -37,6 +37,8 @@ class Traces:
         Of the channels that are kept; a number where the stream has none.
     count : int
         Thinned samples so far.
+    steps : int
+        Thinned samples that are kept.
     """
 
     def __init__(self, stream: StreamDescription) -> None:
@@ -48,10 +50,10 @@ class Traces:
         self._rate = rate / self._every
         units = [known_unit(unit) for unit in stream.units[:channels]]
         self._scales = np.array([MICROVOLTS[unit] if unit else 1.0 for unit in units])
-        self._steps = max(round(SECONDS * self._rate), 2)
-        self._raw = Ring(channels, self._steps, np.float32)
-        self._shown = Ring(channels, self._steps, np.float32)
-        self._stamps = Ring(1, self._steps, np.float64)
+        self.steps = max(round(SECONDS * self._rate), 2)
+        self._raw = Ring(channels, self.steps, np.float32)
+        self._shown = Ring(channels, self.steps, np.float32)
+        self._stamps = Ring(1, self.steps, np.float64)
         self._rest = (np.empty((0, channels)), np.empty(0))
         self._pole = math.exp(-2 * math.pi * _CORNER / self._rate)
         self._state: Float64 | None = None
@@ -97,8 +99,8 @@ class Traces:
 
     def latest(self, n: int) -> tuple[Float64, Float32]:
         """The last ``n`` thinned samples at most: stamps (m,) and values (channels, m), copies."""
-        n = min(n, self._steps, self.count)
-        first = self._steps - n
+        n = min(n, self.steps, self.count)
+        first = self.steps - n
         return self._stamps.window()[0, first:].copy(), self._shown.window()[:, first:].copy()
 
     @property
@@ -112,7 +114,7 @@ class Traces:
         n = min(round(_JUDGED * self._rate), self.count)
         if n < round(_JUDGED * self._rate):
             return {}
-        raw = self._raw.window()[:, self._steps - n :]
+        raw = self._raw.window()[:, self.steps - n :]
         finite = np.isfinite(raw).all(axis=1)
         raw = np.where(np.isfinite(raw), raw, np.float32(0))
         top, bottom = raw.max(axis=1), raw.min(axis=1)
