@@ -8,8 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: .venv/core
 	$(BIN)/eegd demo
 
+# Two at a time: most of it waits. LSL has 32 ports on a machine for all of them.
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Ten minutes at eight times real time: memory must stay flat.
 soak: .venv/test

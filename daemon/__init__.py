@@ -4,8 +4,9 @@ The data's way through the program is the list of files, top to bottom::
 
     inlet         LSL → Chunk
     timeline      Chunk → regular samples
-    conditioning  the model's channels, in its order and unit
+    montage       the model's channels, in its order and unit
     quality       whether they can be EEG; what is not never reaches the model
+    conditioning  resampled, filtered, referenced as the model was trained
     ring          the last `window` steps, channel-major
     reorder       the ring's window → the model's inputs
     encoders/     the model, as fast as it can be run exactly
@@ -13,17 +14,19 @@ The data's way through the program is the list of files, top to bottom::
     outlet        Prediction → three LSL streams
 
 ``clock`` tells timeline which samples are late; it knows the sender's rate, ``habits`` how its
-stamps lie around it, from what ``offsets`` tell. ``pipeline`` puts timeline … decision together
-once, for live runs and recordings alike; ``service`` runs it between an inlet and an outlet.
-``assembly`` makes model, engine and pipeline of a config, ``live`` the whole daemon, again at each
-reload; ``cli`` calls them.
+stamps lie around it, from what ``offsets`` tell; ``resampling`` helps conditioning, whose words
+are ``steps``. ``intake`` puts timeline … conditioning together once, for training too;
+``pipeline`` puts it before ring … decision, for live runs and recordings alike; ``service`` runs
+that between an inlet and an outlet. ``assembly`` makes model, engine, intake and pipeline of a
+config, ``live`` the whole daemon, again at each reload; ``offline`` checks afterwards what was
+published; ``cli`` calls them.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (metrics, logs,
 systemd, benchmarks).
 
-Everything between inlet and outlet is pure: numpy only, no clock, thread, LSL or logging.
+Everything between inlet and outlet is pure: numpy and scipy only, no clock, thread, LSL or logging.
 """
 
 __version__ = "0.1.0"

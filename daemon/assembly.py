@@ -11,15 +11,15 @@ from typing import Any
 import keras
 
 from daemon.config import Config
-from daemon.contract import MICROVOLTS
+from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.encoders import engines, loading
 from daemon.encoders.engines import Plan
 from daemon.encoders.loading import LoadedModel
+from daemon.intake import Intake
 from daemon.pipeline import Engine, Pipeline
-from daemon.quality import Quality
+from daemon.records import StreamDescription
 from daemon.text import clean
-from daemon.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +62,9 @@ def build_engine(
 
 
 def build_pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:
-    """All between a stream's chunks and its predictions."""
+    """From a stream's samples to predictions; connect it to what `build_intake` gives."""
     contract = loaded.contract
     return Pipeline(
-        timeline=Timeline(contract.sample_rate, config.quality.fill_up_to),
-        quality=Quality(
-            contract.channels,
-            MICROVOLTS[contract.unit],
-            contract.sample_rate,
-            contract.window,
-            config.window.hop,
-        ),
         engine=engine,
         decision=Decision(
             contract.classes,
@@ -81,10 +73,21 @@ def build_pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipel
             temperature=contract.temperature,
         ),
         classes=contract.classes,
-        window=contract.window,
-        hop=config.window.hop,
         max_filled=config.quality.max_filled,
     )
+
+
+def build_intake(config: Config, contract: Contract, stream: StreamDescription) -> Intake:
+    """From ``stream``'s chunks to the samples that the model sees.
+
+    Raises
+    ------
+    ContractError
+        See `daemon.contract.Contract.pick`.
+    """
+    hop = config.window.hop
+    pick = contract.pick(stream, hop=hop, channels=config.stream.channels, unit=config.stream.unit)
+    return Intake(contract, pick, hop=hop, fill_up_to=config.quality.fill_up_to)
 
 
 def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
@@ -102,6 +105,7 @@ def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
             "window": f"{contract.window} steps at {contract.sample_rate:g} Hz: {seconds:g} s",
             "hop": f"{config.window.hop} samples: {config.window.hop / contract.sample_rate:g} s",
             "channels": ", ".join(contract.channels),
+            "conditioning": ", ".join(map(str, contract.conditioning)) or "none",
             "classes": ", ".join(contract.classes),
             "output": ", ".join(
                 config.output.name + suffix for suffix in ("", "-probabilities", "-codes")

@@ -52,6 +52,33 @@ CONFIG_IF_ANY = click.option(
 )
 
 
+_MARKERS = (
+    click.option("--compare", is_flag=True, help="Compare with the true classes in the file."),
+    click.option("--markers", help="The marker stream that tells them [default: every one]."),
+    click.option(
+        "--map",
+        "names",
+        multiple=True,
+        metavar="MARKER=CLASS",
+        help="Which class a marker begins, or with no class ends [default: that of its name].",
+    ),
+)
+
+
+def _with_markers(command: Any) -> Any:
+    for option in reversed(_MARKERS):
+        command = option(command)
+    return command
+
+
+def _mapped(names: tuple[str, ...]) -> dict[str, str]:
+    split = [name.rpartition("=") for name in names]
+    for name, (marker, _, _) in zip(names, split, strict=True):
+        if not marker:
+            raise click.UsageError(f"--map {name} is not MARKER=CLASS")
+    return {marker: label for marker, _, label in split}
+
+
 class _Group(click.Group):
     """Turns an error for people into its one line and its exit code, a signal into 0."""
 
@@ -156,7 +183,15 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
 @click.argument("recording", type=click.Path(path_type=Path))
 @CONFIG
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file [default: standard output].")
-def score(recording: Path, config_path: Path, out: Path | None) -> None:
+@_with_markers
+def score(
+    recording: Path,
+    config_path: Path,
+    out: Path | None,
+    compare: bool,
+    markers: str | None,
+    names: tuple[str, ...],
+) -> None:
     """The same pipeline over a recording, as fast as it goes."""
     from daemon.config import load_config
     from daemon.rehearsal.recordings import read_recording
@@ -168,25 +203,26 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         name=config.stream.name,
         source_id=config.stream.source_id,
         hostname=config.stream.hostname,
+        markers=markers,
     )
     import_tensorflow()
     from daemon import assembly
 
     loaded, plan = assembly.load(config)
-    pick = loaded.contract.pick(
-        source.stream, channels=config.stream.channels, unit=config.stream.unit
-    )
-    for assumption in pick.assumptions:
+    intake = assembly.build_intake(config, loaded.contract, source.stream)
+    for assumption in intake.pick.assumptions:
         log.warning("recording %s: %s", recording, assumption)
     engine, _ = assembly.build_engine(config, loaded, plan, None)
     pipeline = assembly.build_pipeline(config, loaded, engine)
 
-    from daemon.conditioning import Conditioning
+    pipeline.connect(intake)
+
     from daemon.rehearsal.scoring import write_predictions
 
-    pipeline.connect(Conditioning(pick.indices, pick.scales))
     with click.progressbar(length=len(source.stamps), label="scoring", file=sys.stderr) as progress:
-        write_predictions(pipeline, source, loaded.contract.classes, out, progress.update)
+        predictions = write_predictions(
+            pipeline, source, loaded.contract.classes, out, progress.update
+        )
     counts = pipeline.counts
     log.info(
         "%d predictions, %d abstained, %d gaps in %d samples",
@@ -195,6 +231,55 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         pipeline.gaps,
         counts.samples,
     )
+    if compare or markers or names:
+        from daemon import offline
+
+        found = offline.compare(predictions, source, config, loaded.contract, _mapped(names))
+        click.echo(found.text(), err=out is None)
+
+
+@main.command()
+@click.argument("session", type=click.Path(path_type=Path))
+@CONFIG
+@click.option(
+    "--tolerance", default=1e-5, show_default=True, help="By which a probability may differ."
+)
+@_with_markers
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def verify(
+    session: Path,
+    config_path: Path,
+    tolerance: float,
+    compare: bool,
+    markers: str | None,
+    names: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Recompute every prediction in a recorded session (XDF); exit code 1 if one differs."""
+    from daemon.config import load_config
+    from daemon.rehearsal.session import read_session
+
+    config = load_config(config_path)
+    recorded = read_session(session, config.stream.given, config.output.name, markers)
+    import_tensorflow()
+    from daemon import assembly, offline
+
+    loaded, plan = assembly.load(config)
+    with click.progressbar(
+        length=len(recorded.predictions), label="verifying", file=sys.stderr
+    ) as progress:
+        found = offline.verify(
+            recorded, config, loaded, plan, tolerance=tolerance, advance=progress.update
+        )
+    text, content = found.text(), found.as_dict()
+    if compare or markers or names:
+        against = offline.compare(
+            recorded.on_eeg_clock, recorded.eeg, config, loaded.contract, _mapped(names)
+        )
+        text, content["comparison"] = f"{text}\n{against.text()}", against.as_dict()
+    click.echo(json.dumps(content, indent=2) if as_json else text)
+    if found.faults():
+        raise EegdError(f"session {session} does not agree: {'; '.join(found.faults())}")
 
 
 class _WithFaults(click.Command):
@@ -313,6 +398,43 @@ def demo(seconds: float | None) -> None:
         shown.show(seconds, stop)
 
 
+OUTPUT = click.option(
+    "--name", default="EEGClassifier", show_default=True, help="The daemon's output.name."
+)
+METRICS = click.option(
+    "--metrics", metavar="URL", help="Its metrics [default: as announced, on this machine]."
+)
+
+
+@main.command()
+@OUTPUT
+@METRICS
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the page is served.")
+@click.option("--port", default=9465, show_default=True, help="0 takes any that is free.")
+@click.option("--token", help="What the address must hold [default: one is made beyond loopback].")
+def dashboard(name: str, metrics: str | None, host: str, port: int, token: str | None) -> None:
+    """A live view in the browser; one more LSL client, which cannot slow the daemon."""
+    quiet_liblsl()
+    from daemon.ops import views
+    from daemon.ops.page.server import serve
+
+    with views.observing(name, metrics) as (observer, stop):
+        serve(observer, host, port, token, stop, lambda url: click.echo(f"dashboard on {url}"))
+
+
+@main.command()
+@OUTPUT
+@METRICS
+def watch(name: str, metrics: str | None) -> None:
+    """A live view in the terminal; one more LSL client, which cannot slow the daemon."""
+    quiet_liblsl()
+    from daemon.ops import views
+    from daemon.ops.watch import watch
+
+    with views.observing(name, metrics) as (observer, stop):
+        watch(observer, stop)
+
+
 @main.command()
 @CONFIG
 @click.option("--user", help="Run under this account [default: one of its own].")
@@ -365,7 +487,7 @@ def inspect(model: Path, as_json: bool) -> None:
         contract = loaded.contract
         click.echo(f"sha256     {loaded.sha256}")
         click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
-        for key, value in contract.model_dump().items():
+        for key, value in contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             click.echo(f"{key:<12} {shown}")
     else:
@@ -410,7 +532,7 @@ def streams(config_path: Path, wait: float, as_json: bool) -> None:
         try:
             config = load_config(path)
             contract = read_contract(config.model.path, config.model.contract)
-            judged = partial(listing.judged, wanted=config.stream, contract=contract)
+            judged = partial(listing.judged, config=config, contract=contract)
         except UsageError as error:
             if _is_asked_for("config_path"):
                 raise

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from daemon.errors import ContractError, UsageError
 from daemon.records import StreamDescription
+from daemon.steps import HIGHEST, LOWEST, NARROWEST, Step
 from daemon.validation import Labels, Strict, read_yaml, validated
 
 Unit = Literal["volts", "millivolts", "microvolts"]
@@ -37,8 +39,13 @@ _UNIT_NAMES: dict[str, Unit] = {
 # timeline watches.
 RATE_TOLERANCE = 0.05
 
+_FASTEST = 1e6  # Hz
+
 # Steps of a window or a hop: hours at any rate. Beyond it numbers are slips, and memory is short.
 MAX_STEPS = 10_000_000
+
+# Resampling goes by up / down; both have their share in the filter's length.
+MAX_RATIO = 1000
 
 # Labels in a message: whole for every usual cap, and no page for a stream that sends a thousand.
 _LISTED = 128
@@ -59,20 +66,31 @@ def known_unit(text: str) -> Unit | None:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """How to get the model's channels out of the stream's.
+    """How to get the model's samples out of the stream's.
 
     Attributes
     ----------
+    labels : tuple of str
+        Of the channels that are picked: the model's in its order, then those that it does not
+        take but refers to.
     indices : tuple of int
-        For each of the model's channels, its position in the stream.
+        For each of them, its position in the stream.
     scales : tuple of float
-        Factor from the stream's unit to the contract's, per channel of the model.
+        For each, the factor from the stream's unit to the contract's.
+    sample_rate : float
+        The stream's, in Hz.
+    up, down : int
+        The contract's rate over the stream's; both 1 where the stream is not resampled.
     assumptions : tuple of str
         What was taken for granted because the stream does not say it; for the log.
     """
 
+    labels: tuple[str, ...]
     indices: tuple[int, ...]
     scales: tuple[float, ...]
+    sample_rate: float
+    up: int
+    down: int
     assumptions: tuple[str, ...]
 
 
@@ -93,17 +111,17 @@ class Contract(Strict):
         In the order of the model's outputs.
     temperature : float
         Calibration: softmax(logits / temperature). 1 leaves the model's output as it is.
-    conditioning : tuple
+    conditioning : tuple of Step
         Causal steps between stream and model, in order.
     """
 
-    sample_rate: float = Field(gt=0, le=1e6)
+    sample_rate: float = Field(gt=0, le=_FASTEST)
     window: int = Field(gt=0, le=MAX_STEPS)
     channels: Labels = Field(min_length=1)
     unit: Unit = "microvolts"
     classes: Labels = Field(min_length=2)
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    conditioning: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
+    conditioning: Annotated[tuple[Step, ...], Field(strict=False, max_length=32)] = ()
 
     @field_validator("channels")
     @classmethod
@@ -119,19 +137,40 @@ class Contract(Strict):
 
     @field_validator("conditioning")
     @classmethod
-    def _no_conditioning(cls, steps: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-        if steps:
-            names = ", ".join(name for step in steps for name in step)
-            raise ValueError(
-                f"this version applies no conditioning steps, so a model that needs "
-                f"{names} cannot run as it was trained"
-            )
+    def _sensible_steps(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
+        for n, step in enumerate(steps):
+            if step.resample and n:
+                raise ValueError("resample comes first: the steps after it are at sample_rate")
+            if step.zscore and n < len(steps) - 1:
+                raise ValueError("zscore comes last: it is of what the model was trained on")
+        if sum(step.reference is not None for step in steps) > 1:
+            raise ValueError("reference occurs more than once; the last one alone has an effect")
+        for step in steps:
+            _require_distinct([normal_label(label) for label in step.reference or ()])
+        rate, channels = info.data.get("sample_rate"), info.data.get("channels")
+        if rate is not None:
+            for step in steps:
+                _require_below_nyquist(step, rate)
+        if channels is not None and steps and (zscore := steps[-1].zscore):
+            for key, values in (("mean", zscore.mean), ("std", zscore.std)):
+                if len(values) != len(channels):
+                    raise ValueError(
+                        f"zscore.{key} has {len(values)} values for {len(channels)} channels"
+                    )
         return steps
+
+    @property
+    def referred(self) -> tuple[str, ...]:
+        """Channels that the reference names and the model does not take."""
+        own = {normal_label(label) for label in self.channels}
+        named = [label for step in self.conditioning for label in step.reference or ()]
+        return tuple(label for label in named if normal_label(label) not in own)
 
     def pick(
         self,
         stream: StreamDescription,
         *,
+        hop: int | None = None,
         channels: tuple[str, ...] | None = None,
         unit: Unit | None = None,
     ) -> Pick:
@@ -140,6 +179,8 @@ class Contract(Strict):
         Parameters
         ----------
         stream : StreamDescription
+        hop : int, optional
+            Steps between the starts of two windows: has to fit where the stream is resampled.
         channels : tuple of str, optional
             Labels for a stream that announces none, in the stream's order.
         unit : str, optional
@@ -154,9 +195,7 @@ class Contract(Strict):
         assumptions: list[str] = []
         if stream.channel_format == "string":
             differences.append("its samples are strings, the model needs numbers")
-        if abs(stream.sample_rate - self.sample_rate) > RATE_TOLERANCE:
-            said = f"{stream.sample_rate:g} Hz" if stream.sample_rate else "irregular (0 Hz)"
-            differences.append(f"its rate is {said}, the model needs {self.sample_rate:g} Hz")
+        up, down = self._ratio(stream, hop, differences)
         labels = self._labels(stream, channels, differences, assumptions)
         indices: tuple[int, ...] = ()
         scales: tuple[float, ...] = ()
@@ -168,7 +207,40 @@ class Contract(Strict):
             raise ContractError(
                 f"stream {stream} contradicts the model's contract: " + "; ".join(differences)
             )
-        return Pick(indices, scales, tuple(assumptions))
+        rate = self.sample_rate if up == down else stream.sample_rate
+        picked = (*self.channels, *self.referred)
+        return Pick(picked, indices, scales, rate, up, down, tuple(assumptions))
+
+    def _ratio(
+        self, stream: StreamDescription, hop: int | None, differences: list[str]
+    ) -> tuple[int, int]:
+        """This contract's rate over the stream's, in lowest terms."""
+        sent, needed = stream.sample_rate, self.sample_rate
+        if abs(sent - needed) <= RATE_TOLERANCE:
+            return 1, 1
+        said = f"its rate is {f'{sent:g} Hz' if sent else 'irregular (0 Hz)'}"
+        if not (self.conditioning and self.conditioning[0].resample and 0 < sent <= _FASTEST):
+            differences.append(f"{said}, the model needs {needed:g} Hz")
+            return 1, 1
+        ratio = (_rate(needed) / _rate(sent)).limit_denominator(MAX_RATIO)
+        up, down = ratio.numerator, ratio.denominator
+        if not 0 < up <= MAX_RATIO or abs(float(ratio) * sent - needed) > RATE_TOLERANCE:
+            differences.append(
+                f"{said}, which is no ratio of whole numbers up to {MAX_RATIO} away from the "
+                f"model's {needed:g} Hz"
+            )
+        elif self.window % up:
+            differences.append(
+                f"{said}, of which the model's window, {self.window} steps at {needed:g} Hz, is "
+                "no whole number of samples"
+            )
+        elif hop is not None and hop % up:
+            fitting = max(round(hop / up), 1) * up
+            differences.append(
+                f"{said}, of which window.hop {hop} at {needed:g} Hz is no whole number of "
+                f"samples; a hop of {fitting} is"
+            )
+        return up, down
 
     def _labels(
         self,
@@ -202,10 +274,10 @@ class Contract(Strict):
         return stream.labels
 
     def _indices(self, labels: tuple[str, ...], differences: list[str]) -> tuple[int, ...]:
-        """Positions of the model's channels, or () with the differences noted."""
+        """Positions of the channels to pick, or () with the differences noted."""
         offered = [normal_label(label) for label in labels]
         count = Counter(offered)
-        wanted = {label: normal_label(label) for label in self.channels}
+        wanted = {label: normal_label(label) for label in (*self.channels, *self.referred)}
         missing = [label for label, normal in wanted.items() if not count[normal]]
         double = [label for label, normal in wanted.items() if count[normal] > 1]
         if missing:
@@ -230,7 +302,7 @@ class Contract(Strict):
         scales = []
         unknown: dict[str, list[str]] = {}
         silent = 0
-        for label, index in zip(self.channels, indices, strict=True):
+        for label, index in zip((*self.channels, *self.referred), indices, strict=True):
             said = stream.units[index]
             known: Unit | None
             if said.strip():
@@ -282,6 +354,26 @@ def read_contract(path: Path, written: Contract | None) -> Contract:
 def _listed(labels: tuple[str, ...]) -> str:
     more = len(labels) - _LISTED
     return ", ".join(label or "?" for label in labels[:_LISTED]) + f" and {more} more" * (more > 0)
+
+
+def _rate(hertz: float) -> Fraction:
+    """A declared rate without the fraction that a device rounded."""
+    near = round(hertz)
+    return Fraction(near if near and abs(hertz - near) <= RATE_TOLERANCE else hertz)
+
+
+def _require_below_nyquist(step: Step, rate: float) -> None:
+    for frequency in step.frequencies:
+        if not LOWEST * rate <= frequency <= HIGHEST * rate:
+            raise ValueError(
+                f"{step.kind} {frequency:g} Hz is not between 0 and half of sample_rate, "
+                f"{rate / 2:g} Hz"
+            )
+    if step.bandpass and step.bandpass.high - step.bandpass.low < NARROWEST * rate:
+        raise ValueError(
+            f"bandpass {step.bandpass.low:g} to {step.bandpass.high:g} Hz is no band: low comes "
+            "first, and high is above it"
+        )
 
 
 def _require_distinct(labels: list[str]) -> None:

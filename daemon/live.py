@@ -151,10 +151,17 @@ def _parts(config: Config, marker_log: MarkerLog) -> Parts:
         "sample_rate": f"{contract.sample_rate:g}",
         "engine": plan.kind,
         "input_stream": str(config.stream),
+        # For programs; see `daemon.ops.announcement`.
+        "name": config.model.path.name,
+        "verdict": loaded.verdict or "",
+        "contract": contract.model_dump_json(),
+        "stream": config.stream.model_dump_json(),
+        "threshold": f"{config.decision.threshold:g}",
+        "metrics_port": str(config.metrics.port or ""),
     }
     return Parts(
         wanted=config.stream,
-        pick=partial(contract.pick, channels=config.stream.channels, unit=config.stream.unit),
+        intake=partial(assembly.build_intake, config, contract),
         pipeline=assembly.build_pipeline(config, loaded, engine),
         open_outlet=partial(Outlet, *_identity(config), contract.classes, says, marker_log.write),
         outlet_says=(*_identity(config), contract.classes, says),

@@ -1,9 +1,7 @@
-"""timeline → conditioning → quality → engine → decision, once for live, replay and scoring.
+"""intake → engine → decision, once for live, replay and scoring.
 
 Rules that hold here:
 
-- Window n covers samples [n·hop, n·hop + window) counted from the first sample after a restart of
-  the timeline.
 - Any way of cutting the same samples into chunks gives the same predictions.
 - Whatever ends a window early is said at once, by an abstention that belongs to no window.
 - Every sample that arrives reaches the engine. Only a window's answer may be skipped, only where
@@ -18,12 +16,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from daemon.conditioning import Conditioning
 from daemon.decision import Decision
-from daemon.quality import Quality
+from daemon.intake import Intake, Stretch
 from daemon.records import Chunk, Float32, Prediction
 from daemon.ring import Ring
-from daemon.timeline import Segment, Timeline
 
 Answered = Literal["all", "newest", "none"]
 """Which of the windows that end in a chunk are answered."""
@@ -58,27 +54,15 @@ class Counts:
     skipped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Consecutive samples of one segment, cut where windows end."""
-
-    segment: Segment
-    start: int
-    stop: int
-    ends_window: bool
-
-
 class Pipeline:
-    """One stream's way from chunks to predictions.
+    """The way from a stream's chunks to predictions.
 
     Parameters
     ----------
-    timeline, quality, engine, decision
-        The stages; the conditioning comes with the stream, see `connect`.
+    engine, decision
+        The stages that know no stream; the intake comes with it, see `connect`.
     classes : sequence of str
         In the order of the model's outputs.
-    window, hop : int
-        Steps of one window, and between the starts of two.
     max_filled : float
         Fraction of a window that may be bridged before it abstains.
     """
@@ -86,45 +70,39 @@ class Pipeline:
     def __init__(
         self,
         *,
-        timeline: Timeline,
-        quality: Quality,
         engine: Engine,
         decision: Decision,
         classes: Sequence[str],
-        window: int,
-        hop: int,
         max_filled: float,
     ) -> None:
         self.counts = Counts()
-        self._timeline = timeline
-        self._quality = quality
-        self._conditioning: Conditioning | None = None
+        self._intake: Intake | None = None
         self._engine = engine
         self._decision = decision
         self._classes = tuple(classes)
-        self._window = window
-        self._hop = hop
         self._max_filled = max_filled
         self._sequence = 0
         self._gaps_before = 0
-        self._since_restart = 0
-        # Since the restart: where the last sample at another rate, or bridged, was; and that rate.
-        self._off_rate = (-np.inf, 0.0)
-        self._filled_at = -np.inf
-        self._offset = 0.0
-        # Per step of the window: stamp, bridged (0/1).
-        self._history = Ring(2, window, np.float64)
+        self._back_steps_before = 0
+        # Per sample of the stream in the window: stamp, bridged (0/1).
+        self._window = 1
+        self._history = Ring(2, self._window, np.float64)
+        self._start_over()
 
-    def connect(self, conditioning: Conditioning) -> None:
-        """Take the samples that follow from a (new) stream, on a new timeline."""
-        self._conditioning = conditioning
-        self.restart()
+    def connect(self, intake: Intake) -> None:
+        """Take the samples that follow from a (new) stream, by an ``intake`` that is new too."""
+        self._gaps_before, self._back_steps_before = self.gaps, self.back_steps
+        self._intake = intake
+        self._window = intake.window
+        self._history = Ring(2, self._window, np.float64)
+        self._start_over()
 
     def continue_from(self, other: Pipeline) -> None:
         """Count on where ``other``, whose place this one takes, has stopped."""
         self.counts = other.counts
         self._sequence = other._sequence
-        self._gaps_before = other.gaps - self._timeline.gaps
+        self._gaps_before += other.gaps - self.gaps
+        self._back_steps_before += other.back_steps - self.back_steps
 
     @property
     def window_full(self) -> bool:
@@ -138,22 +116,22 @@ class Pipeline:
 
     @property
     def gaps(self) -> int:
-        return self._gaps_before + self._timeline.gaps
+        return self._gaps_before + (self._intake.timeline.gaps if self._intake else 0)
 
     @property
     def effective_rate(self) -> float:
         """Samples a second that the stream really has, in Hz; nan before it is known."""
-        return self._timeline.effective_rate
+        return self._intake.timeline.effective_rate if self._intake else np.nan
 
     @property
     def rate_is_off(self) -> bool:
-        """Whether that is more than 1 % off the model's, so that windows abstain."""
-        return self._timeline.rate_is_off
+        """Whether that is more than 1 % off the announced rate, so that windows abstain."""
+        return self._intake is not None and self._intake.timeline.rate_is_off
 
     @property
     def back_steps(self) -> int:
         """Times that the stream's clock stepped back, which restarts the window."""
-        return self._timeline.back_steps
+        return self._back_steps_before + (self._intake.timeline.back_steps if self._intake else 0)
 
     def feed(self, chunk: Chunk, *, newest_only: bool = False) -> Iterator[Prediction]:
         """Predictions of the windows that end in ``chunk``, each as soon as it is known.
@@ -162,19 +140,19 @@ class Pipeline:
         windows alone and counts the others as skipped: a live consumer that has fallen behind is
         served by the present, not by the past.
         """
-        self._offset = chunk.offset
-        return self._run(self._timeline.feed(chunk), "newest" if newest_only else "all")
+        assert self._intake is not None, "connect() comes before feed()"
+        return self._run(self._intake.feed(chunk), "newest" if newest_only else "all")
 
     def follow(self, chunk: Chunk) -> None:
         """Take ``chunk`` like `feed`, but answer no window, and `catch_up`."""
-        self._offset = chunk.offset
-        for _ in self._run(self._timeline.feed(chunk), "none"):
+        assert self._intake is not None, "connect() comes before follow()"
+        for _ in self._run(self._intake.feed(chunk), "none"):
             pass
         self.catch_up()
 
     def flush(self) -> Iterator[Prediction]:
         """Predictions of samples that were held back, when no more will come."""
-        return self._run(self._timeline.flush(), "all")
+        return self._run(self._intake.flush() if self._intake else (), "all")
 
     def catch_up(self) -> None:
         """What can wait until a prediction is out; call it after the last one was published."""
@@ -195,11 +173,11 @@ class Pipeline:
 
     def restart(self) -> None:
         """Start a new timeline with the next sample."""
-        self._timeline.restart()
+        if self._intake is not None:
+            self._intake.restart()
         self._start_over()
 
     def _start_over(self) -> None:
-        self._quality.restart()
         self._engine.restart()
         self._decision.restart()
         self._since_restart = 0
@@ -207,69 +185,50 @@ class Pipeline:
         self._off_rate = (-np.inf, 0.0)
         self._filled_at = -np.inf
 
-    def _run(self, segments: Iterable[Segment], answered: Answered) -> Iterator[Prediction]:
-        pieces: Iterable[_Piece] = self._cut(segments)
+    def _run(self, stretches: Iterable[Stretch], answered: Answered) -> Iterator[Prediction]:
         if answered == "newest":
-            pieces = list(pieces)
-            newest = max((n for n, piece in enumerate(pieces) if piece.ends_window), default=-1)
-            for n, piece in enumerate(pieces):
-                yield from self._advance(piece, answer=n == newest)
+            stretches = list(stretches)
+            newest = max((n for n, one in enumerate(stretches) if one.ends_window), default=-1)
+            for n, stretch in enumerate(stretches):
+                yield from self._advance(stretch, answer=n == newest)
             return
         # One by one: a window's answer goes out before anything is done that comes after it.
-        for piece in pieces:
-            yield from self._advance(piece, answer=piece.ends_window and answered == "all")
+        for stretch in stretches:
+            yield from self._advance(stretch, answer=stretch.ends_window and answered == "all")
 
-    def _cut(self, segments: Iterable[Segment]) -> Iterator[_Piece]:
-        count = self._since_restart
-        for segment in segments:
-            if segment.restart:
-                count = 0
-            start = 0
-            while start < len(segment.stamps):
-                to_end = self._window - count
-                if to_end <= 0:
-                    to_end = -(count - self._window) % self._hop or self._hop
-                # Long stretches without an answer are cut too, so that blocks stay one size.
-                stop = min(start + min(to_end, self._hop), len(segment.stamps))
-                count += stop - start
-                yield _Piece(segment, start, stop, ends_window=stop - start == to_end)
-                start = stop
-
-    def _advance(self, piece: _Piece, *, answer: bool) -> Iterator[Prediction]:
-        assert self._conditioning is not None, "connect() comes before feed()"
-        segment = piece.segment
-        if segment.restart and piece.start == 0:
+    def _advance(self, stretch: Stretch, *, answer: bool) -> Iterator[Prediction]:
+        if stretch.restart:
             self.counts.restarts += 1
             if self._since_restart:
-                yield self._broken_off(segment.why)
+                yield self._broken_off(stretch.why)
             self._start_over()
-        n = piece.stop - piece.start
-        block = self._conditioning.apply(segment.samples[piece.start : piece.stop])
-        block = self._quality.push(block, bridged=segment.filled)
+        n = len(stretch.received)
         steps = np.zeros((n, 2))
-        steps[:, 0] = segment.stamps[piece.start : piece.stop] + self._offset
-        steps[:, 1] = segment.filled
+        steps[:, 0] = stretch.received
+        steps[:, 1] = stretch.filled
         self._history.push(steps)
         self._since_restart += n
-        if segment.off_rate is not None:
-            self._off_rate = (self._since_restart, segment.off_rate)
-        if segment.filled:
+        if stretch.off_rate is not None:
+            self._off_rate = (self._since_restart, stretch.off_rate)
+        if stretch.filled:
             self.counts.filled += n
             self._filled_at = self._since_restart
         else:
             self.counts.samples += n
-        output = self._engine.feed(block, answer)
+        if not len(stretch.samples):
+            return
+        output = self._engine.feed(stretch.samples, answer)
         if output is not None:
-            yield self._judge(output)
-        elif piece.ends_window:
+            yield self._judge(output, stretch.fault)
+        elif stretch.ends_window:
             self.counts.skipped += 1
             self._sequence += 1
 
-    def _judge(self, output: Float32) -> Prediction:
+    def _judge(self, output: Float32, fault: str | None) -> Prediction:
         stamps, filled = self._history.window()
         start, end = float(stamps[0]), float(stamps[-1])
         bridged = float(filled.mean()) if self._within(self._filled_at) else 0.0
-        reason = self._quality.fault() or self._doubt(start, end, bridged, output)
+        reason = fault or self._doubt(start, end, bridged, output)
         if reason is not None:
             return self._abstention(reason, start, end, bridged)
         probabilities = self._decision.probabilities(output.astype(np.float64))
@@ -290,8 +249,9 @@ class Pipeline:
         if bridged > self._max_filled:
             return f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
         if self._within(self._off_rate[0]):
-            sent, rate = self._off_rate[1], self._timeline.rate
-            return f"the stream runs at {sent:.5g} Hz, the model at {rate:g} Hz"
+            assert self._intake is not None
+            sent, rate = self._off_rate[1], self._intake.timeline.rate
+            return f"the stream runs at {sent:.5g} Hz, not at {rate:g} Hz"
         if end < start:
             return "the stream's clock stepped back within the window"
         if not np.isfinite(output).all():

@@ -98,23 +98,27 @@ class Quality:
         self._broken[:] = 0
         # The last sample of the block before; the first of all has none to be equal to.
         self._last: Float32 = np.full(len(self._labels), np.inf, np.float32)
+        self._given: Float32 = np.zeros(len(self._labels), np.float32)
         self._moved = np.zeros(len(self._labels), np.int64)
         self._flat_from = np.full(len(self._labels), -1, np.int64)
 
     def push(self, samples: Float32, bridged: bool = False) -> Float32:
         """Take the next ``samples``, (n, channels); what comes back is fit for the model.
 
-        That is ``samples``, with zeros where a value is no number or no voltage: it would stay in
-        a recurrent state. The windows that hold it are faulty. ``bridged`` says that they were
-        never received.
+        That is ``samples``, with the channel's last voltage where a value is no number or no
+        voltage (0 where there was none yet): it would stay in a recurrent state, and a jump would
+        in a filter's. The windows that hold it are faulty. ``bridged`` says that they were never
+        received.
         """
         usable = np.abs(samples) < self._beyond
         given = samples
         finite: npt.NDArray[np.bool_] | None = None
         if not usable.all():
-            given = np.where(usable, samples, np.float32(0))
+            given = _held(samples, usable, self._given)
             finite = np.isfinite(samples)
             samples = np.where(finite, samples, np.float32(0))
+        if len(given):
+            self._given = given[-1]
         start = 0
         while start < len(samples):
             n = min(len(samples) - start, self._lengths[self._turn] - self._in_block)
@@ -224,6 +228,13 @@ class Quality:
         if still.any():
             latest = np.where(still, at - (self._second - 1), -1).max(axis=0)
             self._flat_from = np.maximum(self._flat_from, latest)
+
+
+def _held(samples: Float32, usable: npt.NDArray[np.bool_], before: Float32) -> Float32:
+    """``samples`` with the last usable value, or ``before``, in the place of every other one."""
+    latest = np.where(usable, np.arange(1, len(samples) + 1)[:, None], 0)
+    np.maximum.accumulate(latest, axis=0, out=latest)
+    return np.take_along_axis(np.concatenate([before[None], samples]), latest, axis=0)
 
 
 def _parts(length: int) -> list[int]:

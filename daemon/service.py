@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daemon.conditioning import Conditioning
-from daemon.contract import Pick
 from daemon.errors import ContractError
 from daemon.inlet import Inlet, Lookout, StreamLostError, Wanted, now, resolve
+from daemon.intake import Intake
 from daemon.outlet import Outlet
 from daemon.pipeline import Counts, Pipeline
 from daemon.records import Chunk, Prediction, StreamDescription
@@ -41,8 +40,8 @@ class Parts:
     ----------
     wanted : Wanted
         Which stream to look for.
-    pick : function of StreamDescription
-        `Contract.pick` with what the config adds to it.
+    intake : function of StreamDescription
+        A new `Intake` for a stream; raises a `ContractError` where it does not fit.
     pipeline : Pipeline
     open_outlet : function returning Outlet
     outlet_says : object
@@ -54,7 +53,7 @@ class Parts:
     """
 
     wanted: Wanted
-    pick: Callable[[StreamDescription], Pick]
+    intake: Callable[[StreamDescription], Intake]
     pipeline: Pipeline
     open_outlet: Callable[[], Outlet]
     outlet_says: object
@@ -117,7 +116,7 @@ class Service:
     def _use(self, parts: Parts) -> None:
         self._parts = parts
         self._wanted = parts.wanted
-        self._pick = parts.pick
+        self._intake = parts.intake
         self._pipeline = parts.pipeline
         self._answer_all = parts.answer_all
         self._stall_after = parts.stall_after
@@ -132,7 +131,7 @@ class Service:
         """
         inlet = self._inlet
         if inlet is not None and parts.wanted == self._wanted:
-            parts.pick(inlet.stream)
+            parts.intake(inlet.stream)
 
     def succeed(self, parts: Parts) -> None:
         """Let ``parts`` take over as soon as that costs no window. For any thread."""
@@ -162,6 +161,11 @@ class Service:
     @property
     def window_full(self) -> bool:
         return self._pipeline.window_full
+
+    @property
+    def fullness(self) -> float:
+        """How much of a window has been received since it last started over; 0 while no stream."""
+        return self._pipeline.fullness if self.connected else 0.0
 
     @property
     def counts(self) -> Counts:
@@ -209,7 +213,7 @@ class Service:
         inlet = Inlet(info, self._stop)
         try:
             try:
-                pick = self._pick(inlet.stream)
+                intake = self._intake(inlet.stream)
                 inlet.open()
             finally:
                 inlet.require_only(self._wanted)  # two that match are worse than one that is wrong
@@ -218,9 +222,9 @@ class Service:
             self._left_out += inlet.close()
             raise
         self._tell_left_out()
-        for assumption in pick.assumptions:
+        for assumption in intake.pick.assumptions:
             log.warning("stream %s: %s", inlet.stream, assumption)
-        self._pipeline.connect(Conditioning(pick.indices, pick.scales))
+        self._pipeline.connect(intake)
         self._inlet = inlet
         self._backlog = _NOTHING
         self._lost = ""
@@ -230,7 +234,7 @@ class Service:
             "connected to stream %s: %g Hz, %d of its %d channels",
             inlet.stream,
             inlet.stream.sample_rate,
-            len(pick.indices),
+            len(intake.pick.indices),
             inlet.stream.channel_count,
         )
 
@@ -292,8 +296,7 @@ class Service:
             try:
                 if new.wanted != self._wanted:
                     raise ContractError("the config has changed: another stream is wanted now")
-                pick = new.pick(self._inlet.stream)
-                new.pipeline.connect(Conditioning(pick.indices, pick.scales))
+                new.pipeline.connect(new.intake(self._inlet.stream))
                 self._followed = new
             except ContractError as error:
                 self._lose(str(error))

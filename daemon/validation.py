@@ -127,14 +127,19 @@ def _fault(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message
 
 def _fields_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
+        if isinstance(part, int):
+            continue  # the item of a list
         field = kind.model_fields.get(str(part))
         annotation = field.annotation if field else None
-        models = [
-            inner
-            for inner in (annotation, *get_args(annotation))
-            if isinstance(inner, type) and issubclass(inner, BaseModel)
-        ]
-        if not models:
+        model = _model_in(annotation)
+        if model is None:
             return []
-        kind = models[0]
+        kind = model
     return list(kind.model_fields)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The first model that an annotation such as ``tuple[Model, ...] | None`` is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

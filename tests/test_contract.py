@@ -120,7 +120,6 @@ def test_labels_in_the_config_must_not_contradict_the_streams() -> None:
         ({"classes": ["rest", "rest"]}, "rest occurs more than once"),
         ({"unit": "counts"}, "unit"),
         ({"temperature": 0.0}, "temperature"),
-        ({"conditioning": [{"highpass": 0.5}]}, "highpass"),
         ({"chanels": []}, "unknown key 'chanels'; known here: sample_rate, window"),
     ],
 )

@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.conditioning import Conditioning
+from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.encoders.architectures import channel_lstm
 from daemon.encoders.fuse import fuse
 from daemon.encoders.streaming import StreamingEngine
+from daemon.intake import Intake
 from daemon.pipeline import Pipeline
-from daemon.quality import Quality
-from daemon.records import Chunk, Float32, Prediction
+from daemon.records import Chunk, Float32, Prediction, StreamDescription
 from daemon.ring import Ring
-from daemon.timeline import Timeline
 
 RATE, WINDOW = 100.0, 50
 
@@ -46,19 +45,22 @@ def fingerprint(window: np.ndarray) -> np.ndarray:
     return np.array([p, 1 - p], np.float32)
 
 
+def intake(hop: int, channels: tuple[str, ...] = ("Cz",)) -> Intake:
+    contract = Contract(sample_rate=RATE, window=WINDOW, channels=channels, classes=("a", "b"))
+    units = ("microvolts",) * len(channels)
+    stream = StreamDescription("Amp", "EEG", "", "", RATE, "float32", channels, units)
+    return Intake(contract, contract.pick(stream, hop=hop), hop=hop, fill_up_to=0.1)
+
+
 def build(hop: int, max_filled: float = 1.0) -> tuple[Pipeline, Fingerprint]:
     engine = Fingerprint()
     pipeline = Pipeline(
-        timeline=Timeline(RATE, 0.1),
-        quality=Quality(("Cz",), 1.0, RATE, WINDOW, hop),
         engine=engine,
         decision=Decision(("a", "b")),
         classes=("a", "b"),
-        window=WINDOW,
-        hop=hop,
         max_filled=max_filled,
     )
-    pipeline.connect(Conditioning([0], [1.0]))
+    pipeline.connect(intake(hop))
     return pipeline, engine
 
 
@@ -168,16 +170,12 @@ def test_one_bad_value_leaves_no_trace_in_a_running_state(bad: float) -> None:
 
     def classify(samples: np.ndarray) -> list[Prediction]:
         pipeline = Pipeline(
-            timeline=Timeline(RATE, 0.1),
-            quality=Quality(("Fz", "Cz", "Pz"), 1.0, RATE, WINDOW, 7),
             engine=engine,
             decision=Decision(("a", "b", "c", "d", "e", "f")),
             classes=("a", "b", "c", "d", "e", "f"),
-            window=WINDOW,
-            hop=7,
             max_filled=1.0,
         )
-        pipeline.connect(Conditioning([0, 1, 2], [1.0] * 3))
+        pipeline.connect(intake(7, ("Fz", "Cz", "Pz")))
         predictions = []
         for start in range(0, 300, 3):
             part = slice(start, start + 3)
@@ -281,7 +279,7 @@ def test_a_stream_with_another_rate_makes_every_window_abstain(
     for start, stop in itertools.pairwise([0, *sorted(cuts), 600]):
         part = np.arange(start, stop)
         predictions += pipeline.feed(Chunk(part[:, None].astype(np.float32), stamps[part]))
-    said = f"the stream runs at {100 * speed:g} Hz, the model at 100 Hz"
+    said = f"the stream runs at {100 * speed:g} Hz, not at 100 Hz"
     # Windows of half a second are over before the rate can be known from two.
     assert len(predictions) == 56
     assert [p.reason for p in predictions[16:]] == [said] * 40

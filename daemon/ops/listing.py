@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from daemon.config import StreamConfig
+from daemon.config import Config
 from daemon.contract import Contract
 from daemon.errors import ContractError
 from daemon.inlet import matches
@@ -43,12 +43,13 @@ class Offer:
         return {**asdict(self.stream), "fits": self.fits, "why": self.why}
 
 
-def judged(stream: StreamDescription, wanted: StreamConfig, contract: Contract) -> Offer:
-    """``stream`` beside what a config wants."""
+def judged(stream: StreamDescription, config: Config, contract: Contract) -> Offer:
+    """``stream`` beside what ``config`` wants and ``contract``, its model's, needs."""
+    wanted, hop = config.stream, config.window.hop
     if not matches(stream, wanted):
         return Offer(stream, False, f"the config asks for {wanted}")
     try:
-        pick = contract.pick(stream, channels=wanted.channels, unit=wanted.unit)
+        pick = contract.pick(stream, hop=hop, channels=wanted.channels, unit=wanted.unit)
     except ContractError as error:
         return Offer(stream, False, str(error).partition("contradicts the model's contract: ")[2])
     return Offer(stream, True, "; ".join(pick.assumptions))

@@ -1,0 +1,159 @@
+"""One stream's chunks → the samples that the model sees: what training and a live run share.
+
+timeline → montage → quality → conditioning. Rules that hold here:
+
+- Any way of cutting the same samples into chunks gives the same samples, verdicts and restarts.
+- Stretches end where windows do. Window n covers samples [n·hop, n·hop + window) counted from the
+  first one after a restart of the timeline.
+- Timeline and quality see the stream as it is, at its own rate. What they count is its samples,
+  and a window is a whole number of these too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from daemon.conditioning import Conditioning
+from daemon.contract import MICROVOLTS, Contract, Pick
+from daemon.montage import Montage
+from daemon.quality import Quality
+from daemon.records import Chunk, Float32, Float64
+from daemon.timeline import Segment, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive samples, received or bridged, that no window ends within.
+
+    Attributes
+    ----------
+    samples : float32 array, shape (n, channels of the model)
+        Conditioned, at the contract's rate and in its unit. Where the stream is resampled, n may
+        be 0 and is not the number of samples received.
+    stamps : float64 array, shape (n,)
+        Seconds on this host's clock: for each sample, the stamp of the newest one in it.
+    received : float64 array, shape (samples of the stream,)
+        Stamps of the stream's samples. The same array as ``stamps`` without resampling.
+    filled : bool
+        True: these were never received, the last value before them is repeated.
+    restart : bool
+        True: the timeline starts over with this stretch, nothing before it has left a trace.
+    why : str
+        Why it does; empty for the first start.
+    off_rate : float or None
+        Hz, where the stream is known to be more than 1 % off the rate that it announces.
+    ends_window : bool
+        Whether a window ends with the last sample.
+    fault : str or None
+        Why that window cannot be EEG; None for nothing, and where none ends.
+    """
+
+    samples: Float32
+    stamps: Float64
+    received: Float64
+    filled: bool
+    restart: bool
+    why: str
+    off_rate: float | None
+    ends_window: bool
+    fault: str | None
+
+
+class Intake:
+    """Takes one stream's chunks.
+
+    Parameters
+    ----------
+    contract : Contract
+    pick : Pick
+        What `Contract.pick` came to for the stream, with the same ``hop``.
+    hop : int
+        Steps between the starts of two windows.
+    fill_up_to : float
+        Longest gap in seconds that is bridged.
+
+    Attributes
+    ----------
+    pick : Pick
+        As given.
+    timeline : Timeline
+        Knows the stream's real rate, and what was missing.
+    window : int
+        Samples of the stream in one window.
+    """
+
+    def __init__(self, contract: Contract, pick: Pick, *, hop: int, fill_up_to: float) -> None:
+        self.pick = pick
+        self.timeline = Timeline(pick.sample_rate, fill_up_to)
+        # Whole numbers, since `Contract.pick` has been told the hop.
+        self.window = contract.window * pick.down // pick.up
+        self._hop = hop * pick.down // pick.up
+        self._montage = Montage(pick.indices, pick.scales)
+        self._quality = Quality(
+            pick.labels,
+            MICROVOLTS[contract.unit],
+            pick.sample_rate,
+            self.window,
+            self._hop,
+        )
+        self._conditioning = Conditioning(
+            contract.conditioning,
+            contract.sample_rate,
+            pick.labels,
+            len(contract.channels),
+            pick.up,
+            pick.down,
+        )
+        self._offset = 0.0
+        self._count = 0
+
+    def feed(self, chunk: Chunk) -> Iterator[Stretch]:
+        """The stretches that ``chunk`` completes, each as soon as it is known.
+
+        The iterator does the work: run it to its end.
+        """
+        self._offset = chunk.offset
+        return self._stretches(self.timeline.feed(chunk))
+
+    def flush(self) -> Iterator[Stretch]:
+        """Stretches of samples that were held back, when no more will come."""
+        return self._stretches(self.timeline.flush())
+
+    def restart(self) -> None:
+        """Start a new timeline with the next sample."""
+        self.timeline.restart()
+
+    def _stretches(self, segments: Iterable[Segment]) -> Iterator[Stretch]:
+        for segment in segments:
+            if segment.restart:
+                self._quality.restart()
+                self._conditioning.restart()
+                self._count = 0
+            start = 0
+            while start < len(segment.stamps):
+                to_end = self.window - self._count
+                if to_end <= 0:
+                    to_end = -(self._count - self.window) % self._hop or self._hop
+                # Long stretches without an answer are cut too, so that blocks stay one size.
+                stop = min(start + min(to_end, self._hop), len(segment.stamps))
+                self._count += stop - start
+                yield self._stretch(segment, start, stop, ends_window=stop - start == to_end)
+                start = stop
+
+    def _stretch(self, segment: Segment, start: int, stop: int, *, ends_window: bool) -> Stretch:
+        picked = self._montage.apply(segment.samples[start:stop])
+        usable = self._quality.push(picked, bridged=segment.filled)
+        samples, newest = self._conditioning.apply(usable)
+        received = segment.stamps[start:stop] + self._offset
+        return Stretch(
+            samples=samples,
+            stamps=received if newest is None else received[newest],
+            received=received,
+            filled=segment.filled,
+            restart=segment.restart and start == 0,
+            why=segment.why if start == 0 else "",
+            off_rate=segment.off_rate,
+            ends_window=ends_window,
+            fault=self._quality.fault() if ends_window else None,
+        )
