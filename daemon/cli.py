@@ -13,18 +13,25 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
 from daemon import __version__
 from daemon.chatter import import_tensorflow, quiet_liblsl
-from daemon.errors import EegdError
+from daemon.errors import EegdError, UsageError
 from daemon.text import clean
 
+if TYPE_CHECKING:
+    from daemon.records import StreamDescription
+
 log = logging.getLogger("daemon")
+
+_JSON_LINES = "daemon.json_lines"  # key of what the commands of one run share
 
 CONFIG = click.option(
     "-c",
@@ -81,11 +88,22 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EegdError as error:
-            click.echo(f"eegd: {error}", err=True)
+            if ctx.meta.get(_JSON_LINES):
+                log.critical("%s", error)
+            else:
+                click.echo(f"eegd: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("eegd: stopped", err=True)
             _leave()
+
+
+def _log_json_lines() -> None:
+    from daemon.ops.jsonlines import JsonLines
+
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines())
+    click.get_current_context().meta[_JSON_LINES] = True
 
 
 def _leave(code: int = 0) -> NoReturn:
@@ -97,10 +115,13 @@ def _leave(code: int = 0) -> NoReturn:
 
 def _if_any(config_path: Path) -> Path | None:
     """``config_path``, or None where it is only the default and there is no such file."""
-    source = click.get_current_context().get_parameter_source("config_path")
-    if source is ParameterSource.DEFAULT and not config_path.exists():
-        return None
-    return config_path
+    return config_path if _is_asked_for("config_path") or config_path.exists() else None
+
+
+def _is_asked_for(option: str) -> bool:
+    """Whether ``option`` was given, and is not only its default."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -118,11 +139,25 @@ def main() -> None:
 @main.command()
 @CONFIG
 @click.option("--check", is_flag=True, help="Validate config and model, print the plan, exit.")
-def run(config_path: Path, check: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The plan of --check for machines.")
+@click.option(
+    "--log-format",
+    type=click.Choice(("lines", "json")),
+    default="lines",
+    show_default=True,
+    show_envvar=True,
+    envvar="EEGD_LOG_FORMAT",
+    help="Log lines for people, or a JSON object a line.",
+)
+def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
     """The daemon: classify a live EEG stream until stopped."""
     from daemon.config import load_config
     from daemon.stop import hangups, stopped_at_once
 
+    if as_json and not check:
+        raise click.UsageError("--json goes with --check")
+    if log_format == "json":
+        _log_json_lines()
     config = load_config(config_path)
     with stopped_at_once(), hangups() as reloads:
         quiet_liblsl()
@@ -130,7 +165,13 @@ def run(config_path: Path, check: bool) -> None:
         if check:
             from daemon import assembly
 
-            click.echo(assembly.plan_text(config, *assembly.load(config)))
+            loaded, plan = assembly.load(config)
+            if as_json:
+                facts = assembly.model_facts(loaded.model, loaded, plan)
+                facts["config"] = config.model_dump(mode="json")
+                click.echo(json.dumps(facts, indent=2))
+            else:
+                click.echo(assembly.plan_text(config, loaded, plan))
             return
         from daemon import live
 
@@ -348,7 +389,7 @@ def replay(
 @main.command()
 @click.option("--seconds", type=float, help="Stop after so many [default: at Ctrl-C].")
 def demo(seconds: float | None) -> None:
-    """Simulated amplifier, daemon and a live view: no hardware, no model, no config."""
+    """Simulated amplifier, daemon and page in the browser: no hardware, no model, no config."""
     quiet_liblsl()
     from daemon.rehearsal.demo import Demo
     from daemon.stop import Stop
@@ -426,31 +467,52 @@ def service(config_path: Path, user: str | None, install: bool, to: Path) -> Non
 
 @main.command()
 @click.argument("model", type=click.Path(path_type=Path))
-def inspect(model: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def inspect(model: Path, as_json: bool) -> None:
     """A model's layers, parameters and contract, which engine will run it, and why."""
     import_tensorflow()
     from daemon.config import WindowConfig
     from daemon.encoders import architectures, engines, loading
 
-    if model.is_dir():
-        loaded = loading.load(model, None)
-        network, contract = loaded.model, loaded.contract
+    loaded = loading.load(model, None) if model.is_dir() else None
+    network = loaded.model if loaded else loading.load_keras(model)
+    window = network.inputs[0].shape[1] or architectures.WINDOW
+    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
+    if as_json:
+        from daemon import assembly
+
+        click.echo(json.dumps(assembly.model_facts(network, loaded, plan), indent=2))
+        return
+    if loaded:
+        contract = loaded.contract
         click.echo(f"sha256     {loaded.sha256}")
         click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
         for key, value in contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             click.echo(f"{key:<12} {shown}")
     else:
-        network = loading.load_keras(model)
         click.echo("contract   none: a bare Keras file; write one under model.contract")
     click.echo(f"parameters {network.count_params():,}")
     for layer in network.layers:
         name, parameters = clean(layer.name), layer.count_params()
         click.echo(f"  {type(layer).__name__:<14} {name:<24} {parameters:>10,}")
-    window = network.inputs[0].shape[1] or architectures.WINDOW
-    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
     click.echo(f"engine     {plan.kind}: {plan.why}")
     click.echo(f"device     {plan.device}: {plan.device_why}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """A script for a shell, which then completes commands and options.
+
+    For bash, `eval "$(eegd completion bash)"` in ~/.bashrc; for zsh likewise in ~/.zshrc; for fish,
+    `eegd completion fish > ~/.config/fish/completions/eegd.fish`.
+    """
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(main, {}, "eegd", "_EEGD_COMPLETE").source())
 
 
 @main.command()
@@ -465,16 +527,17 @@ def streams(config_path: Path, wait: float, as_json: bool) -> None:
     from daemon.inlet import list_streams
     from daemon.ops import listing
 
-    config = contract = None
+    judged: Callable[[StreamDescription], listing.Offer] = listing.Offer
     if path := _if_any(config_path):
-        config = load_config(path)
-        contract = read_contract(config.model.path, config.model.contract)
-    offers = [
-        listing.judged(stream, config.stream, contract)
-        if config and contract
-        else listing.Offer(stream)
-        for stream in list_streams(wait)
-    ]
+        try:
+            config = load_config(path)
+            contract = read_contract(config.model.path, config.model.contract)
+            judged = partial(listing.judged, config=config, contract=contract)
+        except UsageError as error:
+            if _is_asked_for("config_path"):
+                raise
+            log.warning("%s; whether streams fit is not said", error)
+    offers = [judged(stream) for stream in list_streams(wait)]
     if as_json:
         click.echo(json.dumps([offer.as_dict() for offer in offers], indent=2))
     else:
