@@ -18,7 +18,8 @@ stamps lie around it, from what ``offsets`` tell; ``resampling`` helps condition
 are ``steps``. ``intake`` puts timeline … conditioning together once, for training too;
 ``pipeline`` puts it before ring … decision, for live runs and recordings alike; ``service`` runs
 that between an inlet and an outlet. ``assembly`` makes model, engine, intake and pipeline of a
-config, ``live`` the whole daemon, again at each reload; ``cli`` calls them.
+config, ``live`` the whole daemon, again at each reload; ``offline`` checks afterwards what was
+published; ``cli`` calls them.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.

@@ -10,19 +10,28 @@ import dataclasses
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from daemon import __version__
 from daemon.chatter import import_tensorflow, quiet_liblsl
-from daemon.errors import EegdError
+from daemon.errors import EegdError, UsageError
 from daemon.text import clean
 
+if TYPE_CHECKING:
+    from daemon.records import StreamDescription
+
 log = logging.getLogger("daemon")
+
+_JSON_LINES = "daemon.json_lines"  # key of what the commands of one run share
 
 CONFIG = click.option(
     "-c",
@@ -33,6 +42,41 @@ CONFIG = click.option(
     show_default=True,
     help="The config file.",
 )
+CONFIG_IF_ANY = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config.yaml"),
+    help="The config file  [default: config.yaml, where there is one]",
+)
+
+
+_MARKERS = (
+    click.option("--compare", is_flag=True, help="Compare with the true classes in the file."),
+    click.option("--markers", help="The marker stream that tells them [default: every one]."),
+    click.option(
+        "--map",
+        "names",
+        multiple=True,
+        metavar="MARKER=CLASS",
+        help="Which class a marker begins, or with no class ends [default: that of its name].",
+    ),
+)
+
+
+def _with_markers(command: Any) -> Any:
+    for option in reversed(_MARKERS):
+        command = option(command)
+    return command
+
+
+def _mapped(names: tuple[str, ...]) -> dict[str, str]:
+    split = [name.rpartition("=") for name in names]
+    for name, (marker, _, _) in zip(names, split, strict=True):
+        if not marker:
+            raise click.UsageError(f"--map {name} is not MARKER=CLASS")
+    return {marker: label for marker, _, label in split}
 
 
 class _Group(click.Group):
@@ -44,18 +88,40 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EegdError as error:
-            click.echo(f"eegd: {error}", err=True)
+            if ctx.meta.get(_JSON_LINES):
+                log.critical("%s", error)
+            else:
+                click.echo(f"eegd: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("eegd: stopped", err=True)
             _leave()
 
 
-def _leave() -> NoReturn:
-    """End at once with code 0: tearing down TensorFlow can take longer than a stop may."""
+def _log_json_lines() -> None:
+    from daemon.ops.jsonlines import JsonLines
+
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines())
+    click.get_current_context().meta[_JSON_LINES] = True
+
+
+def _leave(code: int = 0) -> NoReturn:
+    """End at once: tearing down TensorFlow, or a hanging LSL query, can take long."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
+
+
+def _if_any(config_path: Path) -> Path | None:
+    """``config_path``, or None where it is only the default and there is no such file."""
+    return config_path if _is_asked_for("config_path") or config_path.exists() else None
+
+
+def _is_asked_for(option: str) -> bool:
+    """Whether ``option`` was given, and is not only its default."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,11 +139,25 @@ def main() -> None:
 @main.command()
 @CONFIG
 @click.option("--check", is_flag=True, help="Validate config and model, print the plan, exit.")
-def run(config_path: Path, check: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The plan of --check for machines.")
+@click.option(
+    "--log-format",
+    type=click.Choice(("lines", "json")),
+    default="lines",
+    show_default=True,
+    show_envvar=True,
+    envvar="EEGD_LOG_FORMAT",
+    help="Log lines for people, or a JSON object a line.",
+)
+def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
     """The daemon: classify a live EEG stream until stopped."""
     from daemon.config import load_config
     from daemon.stop import hangups, stopped_at_once
 
+    if as_json and not check:
+        raise click.UsageError("--json goes with --check")
+    if log_format == "json":
+        _log_json_lines()
     config = load_config(config_path)
     with stopped_at_once(), hangups() as reloads:
         quiet_liblsl()
@@ -85,7 +165,13 @@ def run(config_path: Path, check: bool) -> None:
         if check:
             from daemon import assembly
 
-            click.echo(assembly.plan_text(config, *assembly.load(config)))
+            loaded, plan = assembly.load(config)
+            if as_json:
+                facts = assembly.model_facts(loaded.model, loaded, plan)
+                facts["config"] = config.model_dump(mode="json")
+                click.echo(json.dumps(facts, indent=2))
+            else:
+                click.echo(assembly.plan_text(config, loaded, plan))
             return
         from daemon import live
 
@@ -97,7 +183,15 @@ def run(config_path: Path, check: bool) -> None:
 @click.argument("recording", type=click.Path(path_type=Path))
 @CONFIG
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file [default: standard output].")
-def score(recording: Path, config_path: Path, out: Path | None) -> None:
+@_with_markers
+def score(
+    recording: Path,
+    config_path: Path,
+    out: Path | None,
+    compare: bool,
+    markers: str | None,
+    names: tuple[str, ...],
+) -> None:
     """The same pipeline over a recording, as fast as it goes."""
     from daemon.config import load_config
     from daemon.rehearsal.recordings import read_recording
@@ -108,6 +202,8 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         type=config.stream.type,
         name=config.stream.name,
         source_id=config.stream.source_id,
+        hostname=config.stream.hostname,
+        markers=markers,
     )
     import_tensorflow()
     from daemon import assembly
@@ -124,7 +220,9 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
     from daemon.rehearsal.scoring import write_predictions
 
     with click.progressbar(length=len(source.stamps), label="scoring", file=sys.stderr) as progress:
-        write_predictions(pipeline, source, loaded.contract.classes, out, progress.update)
+        predictions = write_predictions(
+            pipeline, source, loaded.contract.classes, out, progress.update
+        )
     counts = pipeline.counts
     log.info(
         "%d predictions, %d abstained, %d gaps in %d samples",
@@ -133,6 +231,55 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         pipeline.gaps,
         counts.samples,
     )
+    if compare or markers or names:
+        from daemon import offline
+
+        found = offline.compare(predictions, source, config, loaded.contract, _mapped(names))
+        click.echo(found.text(), err=out is None)
+
+
+@main.command()
+@click.argument("session", type=click.Path(path_type=Path))
+@CONFIG
+@click.option(
+    "--tolerance", default=1e-5, show_default=True, help="By which a probability may differ."
+)
+@_with_markers
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def verify(
+    session: Path,
+    config_path: Path,
+    tolerance: float,
+    compare: bool,
+    markers: str | None,
+    names: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Recompute every prediction in a recorded session (XDF); exit code 1 if one differs."""
+    from daemon.config import load_config
+    from daemon.rehearsal.session import read_session
+
+    config = load_config(config_path)
+    recorded = read_session(session, config.stream.given, config.output.name, markers)
+    import_tensorflow()
+    from daemon import assembly, offline
+
+    loaded, plan = assembly.load(config)
+    with click.progressbar(
+        length=len(recorded.predictions), label="verifying", file=sys.stderr
+    ) as progress:
+        found = offline.verify(
+            recorded, config, loaded, plan, tolerance=tolerance, advance=progress.update
+        )
+    text, content = found.text(), found.as_dict()
+    if compare or markers or names:
+        against = offline.compare(
+            recorded.on_eeg_clock, recorded.eeg, config, loaded.contract, _mapped(names)
+        )
+        text, content["comparison"] = f"{text}\n{against.text()}", against.as_dict()
+    click.echo(json.dumps(content, indent=2) if as_json else text)
+    if found.faults():
+        raise EegdError(f"session {session} does not agree: {'; '.join(found.faults())}")
 
 
 class _WithFaults(click.Command):
@@ -242,13 +389,50 @@ def replay(
 @main.command()
 @click.option("--seconds", type=float, help="Stop after so many [default: at Ctrl-C].")
 def demo(seconds: float | None) -> None:
-    """Simulated amplifier, daemon and a live view: no hardware, no model, no config."""
+    """Simulated amplifier, daemon and page in the browser: no hardware, no model, no config."""
     quiet_liblsl()
     from daemon.rehearsal.demo import Demo
     from daemon.stop import Stop
 
     with Stop().signals() as stop, Demo(click.echo) as shown:
         shown.show(seconds, stop)
+
+
+OUTPUT = click.option(
+    "--name", default="EEGClassifier", show_default=True, help="The daemon's output.name."
+)
+METRICS = click.option(
+    "--metrics", metavar="URL", help="Its metrics [default: as announced, on this machine]."
+)
+
+
+@main.command()
+@OUTPUT
+@METRICS
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the page is served.")
+@click.option("--port", default=9465, show_default=True, help="0 takes any that is free.")
+@click.option("--token", help="What the address must hold [default: one is made beyond loopback].")
+def dashboard(name: str, metrics: str | None, host: str, port: int, token: str | None) -> None:
+    """A live view in the browser; one more LSL client, which cannot slow the daemon."""
+    quiet_liblsl()
+    from daemon.ops import views
+    from daemon.ops.page.server import serve
+
+    with views.observing(name, metrics) as (observer, stop):
+        serve(observer, host, port, token, stop, lambda url: click.echo(f"dashboard on {url}"))
+
+
+@main.command()
+@OUTPUT
+@METRICS
+def watch(name: str, metrics: str | None) -> None:
+    """A live view in the terminal; one more LSL client, which cannot slow the daemon."""
+    quiet_liblsl()
+    from daemon.ops import views
+    from daemon.ops.watch import watch
+
+    with views.observing(name, metrics) as (observer, stop):
+        watch(observer, stop)
 
 
 @main.command()
@@ -283,53 +467,119 @@ def service(config_path: Path, user: str | None, install: bool, to: Path) -> Non
 
 @main.command()
 @click.argument("model", type=click.Path(path_type=Path))
-def inspect(model: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def inspect(model: Path, as_json: bool) -> None:
     """A model's layers, parameters and contract, which engine will run it, and why."""
     import_tensorflow()
     from daemon.config import WindowConfig
     from daemon.encoders import architectures, engines, loading
 
-    if model.is_dir():
-        loaded = loading.load(model, None)
-        network, contract = loaded.model, loaded.contract
+    loaded = loading.load(model, None) if model.is_dir() else None
+    network = loaded.model if loaded else loading.load_keras(model)
+    window = network.inputs[0].shape[1] or architectures.WINDOW
+    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
+    if as_json:
+        from daemon import assembly
+
+        click.echo(json.dumps(assembly.model_facts(network, loaded, plan), indent=2))
+        return
+    if loaded:
+        contract = loaded.contract
         click.echo(f"sha256     {loaded.sha256}")
         click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
         for key, value in contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             click.echo(f"{key:<12} {shown}")
     else:
-        network = loading.load_keras(model)
         click.echo("contract   none: a bare Keras file; write one under model.contract")
     click.echo(f"parameters {network.count_params():,}")
     for layer in network.layers:
         name, parameters = clean(layer.name), layer.count_params()
         click.echo(f"  {type(layer).__name__:<14} {name:<24} {parameters:>10,}")
-    window = network.inputs[0].shape[1] or architectures.WINDOW
-    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
     click.echo(f"engine     {plan.kind}: {plan.why}")
     click.echo(f"device     {plan.device}: {plan.device_why}")
 
 
 @main.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """A script for a shell, which then completes commands and options.
+
+    For bash, `eval "$(eegd completion bash)"` in ~/.bashrc; for zsh likewise in ~/.zshrc; for fish,
+    `eegd completion fish > ~/.config/fish/completions/eegd.fish`.
+    """
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(main, {}, "eegd", "_EEGD_COMPLETE").source())
+
+
+@main.command()
+@CONFIG_IF_ANY
 @click.option("--wait", default=1.0, show_default=True, help="Seconds to listen for answers.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def streams(wait: float, as_json: bool) -> None:
-    """What LSL offers, with labels and units."""
+def streams(config_path: Path, wait: float, as_json: bool) -> None:
+    """What LSL offers, with labels and units, and whether it fits the config's model."""
     quiet_liblsl()
+    from daemon.config import load_config
+    from daemon.contract import read_contract
     from daemon.inlet import list_streams
+    from daemon.ops import listing
 
-    found = list_streams(wait)
+    judged: Callable[[StreamDescription], listing.Offer] = listing.Offer
+    if path := _if_any(config_path):
+        try:
+            config = load_config(path)
+            contract = read_contract(config.model.path, config.model.contract)
+            judged = partial(listing.judged, config=config, contract=contract)
+        except UsageError as error:
+            if _is_asked_for("config_path"):
+                raise
+            log.warning("%s; whether streams fit is not said", error)
+    offers = [judged(stream) for stream in list_streams(wait)]
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(stream) for stream in found], indent=2))
-        return
-    if not found:
-        click.echo("no streams found")
-    for stream in found:
-        rate = f"{stream.sample_rate:g} Hz" if stream.sample_rate else "irregular"
-        labels = ", ".join(filter(None, stream.labels)) or "no labels"
-        units = ", ".join(sorted(set(filter(None, stream.units)))) or "no unit"
-        click.echo(str(stream))
-        click.echo(f"  {stream.channel_count} x {stream.channel_format}, {rate}, {units}: {labels}")
+        click.echo(json.dumps([offer.as_dict() for offer in offers], indent=2))
+    else:
+        click.echo(listing.table(offers) if offers else "no streams found")
+
+
+@main.command()
+@CONFIG_IF_ANY
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=1),
+    default=3.0,
+    show_default=True,
+    help="Seconds to listen to the streams.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(("machine", "network", "streams", "software")),
+    multiple=True,
+    help="Leave the other parts out; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool) -> None:
+    """What is wrong with this computer, network or stream, and what mends it.
+
+    Exit code 1 if there is a fault, 0 if not; warnings do not count.
+    """
+    quiet_liblsl()
+    from daemon.ops import doctor
+    from daemon.ops.doctor.finding import count, exit_code, lines
+
+    findings = []
+    width = shutil.get_terminal_size().columns
+    for finding in doctor.examine(_if_any(config_path), wait, only or doctor.PARTS):
+        findings.append(finding)
+        if not as_json:
+            click.echo(lines(finding, width))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        click.echo(f"\n{count(findings)}")
+    _leave(exit_code(findings))
 
 
 @main.command()

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from daemon.errors import ContractError
+from daemon.errors import ContractError, UsageError
 from daemon.records import StreamDescription
 from daemon.steps import HIGHEST, LOWEST, NARROWEST, Step
-from daemon.validation import Labels, Strict
+from daemon.validation import Labels, Strict, read_yaml, validated
 
 Unit = Literal["volts", "millivolts", "microvolts"]
 
@@ -324,6 +325,30 @@ class Contract(Strict):
                 f"taken as {unit or self.unit} ({where})"
             )
         return tuple(scales)
+
+
+def read_contract(path: Path, written: Contract | None) -> Contract:
+    """The contract of the model at ``path``: a bundle's own, or for a bare file ``written``.
+
+    Raises
+    ------
+    UsageError
+        There are two, or none, or it is not valid.
+    """
+    if not path.is_dir():
+        if written is None:
+            raise UsageError(
+                f"model {path} comes without a contract: write it under model.contract in "
+                f"config.yaml"
+            )
+        return written
+    if written is not None:
+        raise UsageError(
+            f"model bundle {path} carries its own contract.yaml: remove model.contract from "
+            f"config.yaml"
+        )
+    file = path / "contract.yaml"
+    return validated(Contract, read_yaml(file, "contract"), str(file))
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -151,6 +151,13 @@ def _parts(config: Config, marker_log: MarkerLog) -> Parts:
         "sample_rate": f"{contract.sample_rate:g}",
         "engine": plan.kind,
         "input_stream": str(config.stream),
+        # For programs; see `daemon.ops.announcement`.
+        "name": config.model.path.name,
+        "verdict": loaded.verdict or "",
+        "contract": contract.model_dump_json(),
+        "stream": config.stream.model_dump_json(),
+        "threshold": f"{config.decision.threshold:g}",
+        "metrics_port": str(config.metrics.port or ""),
     }
     return Parts(
         wanted=config.stream,

@@ -30,6 +30,7 @@ class Fixed:
     effective_rate: float = 159.5
     backlog: int = 8
     window_full: bool = True
+    fullness: float = 0.25
 
 
 def free_port() -> int:
@@ -86,6 +87,7 @@ def test_every_figure_has_its_name(metrics: Metrics, port: int) -> None:
         "eegd_stream_reconnects_total": 6,
         "eegd_effective_rate_hz": 159.5,
         "eegd_backlog_samples": 8,
+        "eegd_window_ratio": 0.25,
         "eegd_latency_seconds_count": 2,
         "eegd_latency_seconds_sum": 700.0015,
         "eegd_compute_seconds_count": 2,

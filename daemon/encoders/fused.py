@@ -2,36 +2,32 @@
 
 Rules that hold here:
 
-- Layer by layer: what a layer takes from the one below is projected for all steps in one matrix
+- Layer by layer: what a layer takes from the one below is projected for many steps in one matrix
   product, so that a step reads only the recurrent weights.
-- A step of one window keeps one core busy. On a CPU the window is therefore cut into stretches, one
-  a core, that run side by side. Each but the first starts from nothing, a quarter window before the
-  one ahead of it ends; where its lane has become one with that one's by then
-  (`daemon.encoders.convergence`), it went on as the whole window would have.
-- Where one has not, this window runs in one piece; after `TRIES` such windows in a row all later
-  ones do, since the model remembers for longer.
+- A step of one window keeps one core busy. On a CPU every layer therefore has a thread of its own
+  and hands on a block of steps when it has done it: while the layer above takes that block, it is
+  at the next one. The arithmetic is that of the whole window in one piece.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from daemon.encoders.convergence import Convergence
-from daemon.encoders.stack import Recurrence, Stack
+from daemon.encoders.stack import Recurrence, Stack, State
 from daemon.records import Float32
 from daemon.reorder import model_inputs
 
-# Two stretches are compared so often, so many steps apart: now and then rounding peaks.
-MEETINGS, APART = 4, 64
-TRIES = 3
+BLOCK = (
+    512  # steps handed on at once: the layers above idle for the first, those below for the last
+)
 
-_State = Sequence[Float32]
+_Below = Callable[[], tuple[tf.Tensor, int]]
+"""A block from the layer below, (steps, 1, ·), of which so many steps are true."""
 
 
 class Fused:
@@ -39,97 +35,98 @@ class Fused:
 
     def __init__(self, stack: Stack, window: int, device: str) -> None:
         self._device = device
-        cores = (os.cpu_count() or 1) if "CPU" in device else 1
-        self._stride = (window - window // 4) // cores
-        self._overlap = window - cores * self._stride
-        self._threads = ThreadPoolExecutor(cores, "stretches")
-        self._convergence = Convergence(stack)
-        self._starts = [n * self._stride for n in range(cores)]
-        # Steps into a stretch after which it is compared with the one before.
-        self._meetings = [self._overlap - APART * n for n in reversed(range(MEETINGS))]
+        self._block = min(BLOCK, window) if "CPU" in device else window
+        self._recurrence = Recurrence(stack)
         with tf.device(device):
-            self._whole = _run(stack, [window])
-        long_enough = min(self._stride, self._overlap) > MEETINGS * APART
-        self._tries = TRIES if cores > 1 and long_enough else 0
-        nothing = np.zeros((window, stack.channels), np.float32)
-        self._once(self._whole, nothing)  # compiles
-        if self._tries:
-            stops = [*self._meetings, *(self._stride + step for step in self._meetings)]
-            with tf.device(device):
-                self._stretch = _run(stack, stops)
-            self._in_stretches(nothing)
-
-    @property
-    def in_stretches(self) -> bool:
-        """Whether windows are run in stretches side by side."""
-        return self._tries > 0
+            self._project = _projection(self._recurrence, stack, self._block)
+            self._layers = [
+                _layer(self._recurrence, stack, layer, self._block)
+                for layer in range(len(stack.lstms))
+            ]
+        # One each, so that a layer's blocks keep their order.
+        self._threads = [ThreadPoolExecutor(1, f"layer {n}") for n in range(len(stack.lstms) + 1)]
+        self(np.zeros((stack.channels, window), np.float32))  # compiles
 
     def __call__(self, samples: Float32) -> Float32:
         (window,) = model_inputs(samples, per_channel=False)[0]
-        if self._tries:
-            output = self._in_stretches(window)
-            if output is not None:
-                self._tries = TRIES
-                return output
-            self._tries -= 1
-        return self._once(self._whole, window)[0]
-
-    def _in_stretches(self, window: Float32) -> Float32 | None:
-        steps = self._stride + self._overlap
-        stretches = [window[start : start + steps] for start in self._starts]
-        ran = list(self._threads.map(lambda stretch: self._once(self._stretch, stretch), stretches))
-        for (_, older), (_, younger), samples in zip(ran, ran[1:], stretches[1:], strict=False):
-            if not self._meet(older[MEETINGS:], younger[:MEETINGS], samples):
-                return None
-        return ran[-1][0]
-
-    def _meet(self, older: list[_State], younger: list[_State], samples: Float32) -> bool:
-        return any(
-            self._convergence.joins(before, after, samples[step])[0]
-            for before, after, step in zip(older, younger, self._meetings, strict=True)
-        )
-
-    def _once(self, run: Any, samples: Float32) -> tuple[Float32, list[_State]]:
         with tf.device(self._device):
-            output, states = run(tf.constant(samples[:, None]))
-            return output.numpy()[0], [[part.numpy() for part in state] for state in states]
+            states = self._recurrence.zero_state(1)
+        # h and c of each layer, touched by its own thread alone.
+        pairs = [states[n : n + 2] for n in range(0, len(states), 2)]
+
+        def project(start: int) -> tuple[tf.Tensor, int]:
+            block = window[start : start + self._block, None]
+            padded = np.zeros((self._block, *block.shape[1:]), np.float32)
+            padded[: len(block)] = block
+            with tf.device(self._device):
+                return self._project(tf.constant(padded)), len(block)
+
+        def advance(layer: int, below: _Below) -> tuple[tf.Tensor, int]:
+            sequence, n = below()
+            with tf.device(self._device):
+                above, *pairs[layer] = self._layers[layer](sequence, tf.constant(n), *pairs[layer])
+            return above, n
+
+        tops: list[_Below] = []
+        for start in range(0, len(window), self._block):
+            below: _Below = self._threads[0].submit(project, start).result
+            for layer, thread in enumerate(self._threads[1:]):
+                below = thread.submit(advance, layer, below).result
+            tops.append(below)
+        for top in tops:
+            top()  # raises what went wrong with its block
+        with tf.device(self._device):
+            output: Float32 = self._recurrence.head(pairs[-1][0]).numpy()[0]
+        return output
 
 
-def _run(stack: Stack, stops: Sequence[int]) -> Any:
-    """(steps, 1, channels) → the output, and the states after each of ``stops`` (the last: all)."""
-    recurrence = Recurrence(stack)
-    steps = stops[-1]
+def _projection(recurrence: Recurrence, stack: Stack, steps: int) -> Any:
+    """The first layer's input term: (steps, 1, channels) → (steps, 1, 4·units)."""
 
     @tf.function(
-        input_signature=[tf.TensorSpec((steps, 1, stack.channels), tf.float32)],
+        input_signature=[tf.TensorSpec((steps, 1, stack.channels))],
         jit_compile=True,
         autograph=False,
     )
-    def run(sequence: tf.Tensor) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
-        zero = recurrence.zero_state(1)
-        states: list[list[tf.Tensor]] = [[] for _ in stops]
-        for layer, lstm in enumerate(stack.lstms):
-            projected = recurrence.project(layer, sequence)
+    def project(sequence: tf.Tensor) -> tf.Tensor:
+        return recurrence.project(0, sequence)
 
-            def step(
-                t: tf.Tensor,
-                h: tf.Tensor,
-                c: tf.Tensor,
-                outputs: tf.TensorArray,
-                layer: int = layer,
-                projected: tf.Tensor = projected,
-            ) -> tuple[tf.Tensor, ...]:
-                h, c = recurrence.cell(layer, projected[t], h, c)
-                return t + 1, h, c, outputs.write(t, h)
+    return project.get_concrete_function()
 
-            outputs = tf.TensorArray(tf.float32, steps, element_shape=(1, lstm.units))
-            at = (0, *zero[2 * layer : 2 * layer + 2], outputs)
-            for until, state in zip(stops, states, strict=True):
-                at = tf.while_loop(
-                    lambda t, *_, until=until: t < until, step, at, maximum_iterations=steps
-                )
-                state += at[1:3]
-            sequence = at[3].stack()
-        return recurrence.head(states[-1][-2]), states
+
+def _layer(recurrence: Recurrence, stack: Stack, layer: int, steps: int) -> Any:
+    """(sequence, n, h, c) → (h of every step, h, c) after ``n`` of the ``steps``.
+
+    The first layer's sequence is its `_projection`, (steps, 1, 4·units), any other's the output of
+    the layer below, (steps, 1, units).
+    """
+    units = stack.lstms[layer].units
+    below = stack.lstms[layer - 1].units if layer else 4 * units
+    state = tf.TensorSpec((1, units))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((steps, 1, below)),
+            tf.TensorSpec((), tf.int32),
+            state,
+            state,
+        ],
+        jit_compile=True,
+        autograph=False,
+    )
+    def run(sequence: tf.Tensor, n: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> State:
+        projected = recurrence.project(layer, sequence) if layer else sequence
+
+        def step(
+            t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray
+        ) -> tuple[tf.Tensor, ...]:
+            h, c = recurrence.cell(layer, projected[t], h, c)
+            return t + 1, h, c, outputs.write(t, h)
+
+        outputs = tf.TensorArray(tf.float32, steps, element_shape=(1, units))
+        _, h, c, outputs = tf.while_loop(
+            lambda t, *_: t < n, step, (0, h, c, outputs), maximum_iterations=steps
+        )
+        return outputs.stack(), h, c
 
     return run.get_concrete_function()

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import keras
 
-from daemon.contract import Contract
+from daemon.contract import Contract, read_contract
 from daemon.encoders import container
 from daemon.encoders.inspection import Refused
 from daemon.errors import UsageError
 from daemon.text import clean
-from daemon.validation import limited_text, read_yaml, validated
+from daemon.validation import limited_text
 
 _BUNDLED = ("model.keras", "model.h5")
 
@@ -69,21 +69,9 @@ def load(path: Path, contract: Contract | None) -> LoadedModel:
     """
     if not path.is_dir():
         _require_model_file(path)
-        if contract is None:
-            raise UsageError(
-                f"model {path} comes without a contract: write it under model.contract in "
-                f"config.yaml"
-            )
-        return _fitted(path, contract, verdict=None)
+        return _fitted(path, read_contract(path, contract), verdict=None)
     file = _bundled_model(path)
-    if contract is not None:
-        raise UsageError(
-            f"model bundle {path} carries its own contract.yaml: remove model.contract from "
-            f"config.yaml"
-        )
-    written = path / "contract.yaml"
-    contract = validated(Contract, read_yaml(written, "contract"), str(written))
-    return _fitted(file, contract, _verdict(path / "report.json"))
+    return _fitted(file, read_contract(path, contract), _verdict(path / "report.json"))
 
 
 def load_keras(path: Path) -> keras.Model:

@@ -53,6 +53,8 @@ class Figures(Protocol):
     def backlog(self) -> int: ...
     @property
     def window_full(self) -> bool: ...
+    @property
+    def fullness(self) -> float: ...
 
 
 class Metrics(Collector):
@@ -149,6 +151,7 @@ class Metrics(Collector):
             ("stream_connected", "1 while a stream is subscribed to.", figures.connected),
             ("effective_rate_hz", "Samples a second by their stamps.", figures.effective_rate),
             ("backlog_samples", "Samples received and not answered yet.", figures.backlog),
+            ("window_ratio", "Received share of a window since it started over.", figures.fullness),
         ):
             yield GaugeMetricFamily(f"eegd_{name}", what, value)
 

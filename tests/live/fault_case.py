@@ -87,9 +87,10 @@ class Outcome:
 
     @property
     def lost(self) -> int:
-        """Samples that had arrived when their stream was lost, as the daemon says."""
-        said = re.findall(r"was lost, and with it (\d+) samples", self.log)
-        return sum(map(int, said))
+        """Samples that had arrived when their stream was lost or refused, as the daemon says."""
+        lost = re.findall(r"was lost, and with it (\d+) samples", self.log)
+        refused = re.findall(r"(\d+) samples that had arrived are left out", self.log)
+        return sum(map(int, lost + refused))
 
     def first_good(self) -> list[float]:
         """Seconds until the first good prediction after each fault.

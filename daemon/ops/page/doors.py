@@ -1,0 +1,160 @@
+"""Who may see the page: decided for every request before anything else sees it.
+
+Rules that hold here:
+
+- A browser is used by other pages too. A request from one (a foreign ``Origin``), or through a name
+  that is made to point here (a foreign ``Host``), is refused, also for websockets.
+- With a token, everything needs it: once in the address, from then on in a cookie. It is compared
+  in constant time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tornado import httputil
+from tornado.iostream import StreamClosedError
+
+_TOKEN = "token"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Doors(httputil.HTTPServerConnectionDelegate):
+    """Hands the requests that may pass to ``inside``, and answers the others itself.
+
+    Parameters
+    ----------
+    inside : tornado application
+    token : str or None
+    """
+
+    def __init__(self, inside: Any, token: str | None) -> None:
+        self._inside = inside
+        self._token = token
+
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        delegate = self._inside.start_request(server_conn, request_conn)
+        return _Request(delegate, request_conn, self._token)
+
+    def on_close(self, server_conn: object) -> None:
+        self._inside.on_close(server_conn)
+
+
+class _Request(httputil.HTTPMessageDelegate):
+    def __init__(
+        self, inside: httputil.HTTPMessageDelegate, connection: Any, token: str | None
+    ) -> None:
+        self._inside = inside
+        self._connection = connection
+        self._token = token
+        self._passed = False
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
+        path, refusal = start_line.path, refused(headers)
+        if refusal:
+            return self._answer(403, "Forbidden", f"{refusal}\n")
+        if self._token is not None and not self._has_cookie(headers):
+            parts = urlsplit(path)
+            query = parse_qs(parts.query)
+            given = query.pop(_TOKEN, [""])[-1]
+            if not _same(given, self._token):
+                return self._answer(
+                    401, "Unauthorized", "this page needs the address that eegd printed\n"
+                )
+            # Relative, so that it stays on this host; the token leaves the address bar.
+            to = "?" + urlencode(query, doseq=True) if query else "."
+            cookie = f"{_cookie(headers)}={self._token}; HttpOnly; SameSite=Lax; Path=/"
+            return self._answer(303, "See Other", "", {"Location": to, "Set-Cookie": cookie})
+        self._passed = True
+        return self._inside.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Any:
+        return self._inside.data_received(chunk) if self._passed else None
+
+    def finish(self) -> None:
+        if self._passed:
+            self._inside.finish()
+
+    def on_connection_close(self) -> None:
+        if self._passed:
+            self._inside.on_connection_close()
+
+    def _has_cookie(self, headers: httputil.HTTPHeaders) -> bool:
+        assert self._token is not None
+        try:
+            cookie = SimpleCookie(headers.get("Cookie", "")).get(_cookie(headers))
+        except CookieError:
+            return False
+        return cookie is not None and _same(cookie.value, self._token)
+
+    def _answer(self, code: int, reason: str, text: str, more: Any = None) -> None:
+        body = text.encode()
+        headers = httputil.HTTPHeaders(
+            {
+                "Content-Type": "text/plain; charset=utf-8",
+                "Content-Length": str(len(body)),
+                "Connection": "close",
+                **(more or {}),
+            }
+        )
+        line = httputil.ResponseStartLine("HTTP/1.1", code, reason)
+        try:
+            self._connection.write_headers(line, headers, body)
+            self._connection.finish()
+        except StreamClosedError:
+            pass  # whoever asked is gone
+
+
+def refused(headers: httputil.HTTPHeaders) -> str | None:
+    """Why a request with ``headers`` is refused, or None.
+
+    An address in numbers cannot be a name that is made to point here; other names are this host's.
+    """
+    host = headers.get("Host", "").lower()
+    name = urlsplit(f"//{host}").hostname or ""
+    if not (_is_address(name) or name == "localhost" or name in _own_names()):
+        return "this host is not known here by that name"
+    origin = headers.get("Origin")
+    if origin is not None and origin.lower() != f"http://{host}":
+        return "requests from other pages are refused"
+    foreign = headers.get("Sec-Fetch-Site") == "cross-site"
+    if foreign and headers.get("Sec-Fetch-Dest") != "document":
+        return "requests from other pages are refused"
+    return None
+
+
+def _own_names() -> set[str]:
+    name = socket.gethostname().lower()
+    return {name, f"{name.partition('.')[0]}.local"}
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+
+
+def _cookie(headers: httputil.HTTPHeaders) -> str:
+    # Cookies know no ports: two pages on one machine must not take each other's.
+    port = headers.get("Host", "").rpartition(":")[2]
+    return f"eegd-{port}" if port.isdigit() else "eegd"
