@@ -51,7 +51,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     eeg = next(stream for stream in streams if stream["info"]["type"][0] == "EEG")
     channels = eeg["info"]["desc"][0]["channels"][0]["channel"]
     keras.utils.set_random_seed(5)
-    network = architectures.channel_lstm(WINDOW, 32, len(CLASSES), units=(24, 16))
+    network = architectures.common_lstm(WINDOW, 32, len(CLASSES), units=(16, 12, 8))
     network.save(folder / "model.keras")
     write_contract(
         folder,
