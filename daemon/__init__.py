@@ -24,7 +24,7 @@ published; ``cli`` calls them.
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (metrics, logs,
-systemd, benchmarks).
+systemd, benchmarks, doctor).
 
 Everything between inlet and outlet is pure: numpy and scipy only, no clock, thread, LSL or logging.
 """
