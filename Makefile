@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test doctor exactness timeline soak faults soak-faults fuzz check format demo-model
+.PHONY: demo test doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
+	pictures fuzz check format demo-model
 
 demo: .venv/core
 	$(BIN)/eegd demo
@@ -28,6 +29,18 @@ faults: .venv/test
 # An hour of random faults at eight times real time; EEGD_SOAK_SECONDS makes it shorter.
 soak-faults: .venv/test
 	$(BIN)/python -m pytest -m slow -s tests/live/test_soak_faults.py
+
+# An hour in front of the page: neither it nor its server grows; EEGD_SOAK_SECONDS makes it shorter.
+dashboard-soak: .venv/test
+	$(BIN)/python -m pytest -m slow -s tests/live/test_dashboard_soak.py
+
+# The daemon's latency with page, terminal view and a scraper attached, and without, in turns.
+views-latency: .venv/test
+	$(BIN)/python -m pytest -m slow -s tests/live/test_views_latency.py
+
+# The page connected, abstaining and without amplifier, as PNG files; the README shows one of them.
+pictures: .venv/test
+	EEGD_PICTURES=docs/pictures $(BIN)/python -m pytest -m slow -s tests/live/test_pictures.py
 
 # Broken and random files, configs and stream metadata, this many to each reader.
 fuzz: .venv/test

@@ -389,7 +389,7 @@ def replay(
 @main.command()
 @click.option("--seconds", type=float, help="Stop after so many [default: at Ctrl-C].")
 def demo(seconds: float | None) -> None:
-    """Simulated amplifier, daemon and a live view: no hardware, no model, no config."""
+    """Simulated amplifier, daemon and page in the browser: no hardware, no model, no config."""
     quiet_liblsl()
     from daemon.rehearsal.demo import Demo
     from daemon.stop import Stop

@@ -31,6 +31,11 @@ def test_other_names_are_mapped_and_the_same_class_may_come_again_after_a_pause(
     assert not others
 
 
+def test_no_class_no_interval() -> None:
+    assert intervals([], CLASSES, {}) == ([], {})
+    assert intervals([(1.0, "beep"), (2.0, "stop")], CLASSES, {"stop": ""}) == ([], {"beep": 1})
+
+
 def test_a_class_that_the_model_has_not_is_refused() -> None:
     with pytest.raises(UsageError, match="--map T1=lefft: the model has no class 'lefft'"):
         intervals([], CLASSES, {"T1": "lefft"})

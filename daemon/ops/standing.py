@@ -20,6 +20,7 @@ SIGNS: dict[Kind, str] = {"good": "●", "waiting": "◔", "abstaining": "▲", 
 
 UNKNOWN = "–"
 _SILENT = 2.0  # seconds without a sample until the amplifier is called silent
+_LATE = 250.0  # ms from which on an answer is called late
 _PATIENCE = 3.0  # seconds beside five hops until a daemon that should answer is called silent
 
 
@@ -70,7 +71,9 @@ def standing(seen: Snapshot) -> Standing:
         return Standing("abstaining", "Abstaining", reason)
     if late:
         return Standing("lost", "No answer", f"the daemon has said nothing for {ago(quiet)}")
-    below = f"no class reaches {said.threshold:g}" if said and last.label is None else ""
+    if last.age_ms > _LATE:
+        return Standing("good", "Live", f"the answers are {milliseconds(last.age_ms)} late")
+    below = "no class reaches the threshold" if last.label is None else ""
     return Standing("good", "Live", below)
 
 

@@ -139,7 +139,7 @@ def compare(
         [
             _delays(ends[n])
             for n, interval in enumerate(truth)
-            if interval.begin >= first_end and ends[n]
+            if interval.begin > first_end and ends[n]
         ]
     ).reshape(-1, 2)
     accuracy = _share([correct for _, correct in right])

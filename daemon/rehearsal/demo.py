@@ -1,14 +1,16 @@
-"""Simulated amplifier + daemon + live view, each a process of its own, as in a lab."""
+"""Simulated amplifier + daemon + page in the browser, each a process of its own, as in a lab."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +19,8 @@ from typing import Any
 import pylsl
 import yaml
 
+from daemon.discovery import find_streams
 from daemon.errors import EegdError
-from daemon.inlet import find_streams
 from daemon.stop import Stop
 from daemon.text import clean
 
@@ -38,7 +40,7 @@ class _Named:
 
 
 class Demo:
-    """Starts amplifier and daemon on entering, takes both down on leaving.
+    """Starts amplifier, daemon and page on entering, takes them down on leaving.
 
     Parameters
     ----------
@@ -60,12 +62,13 @@ class Demo:
             "stream": {"name": self._amplifier},
             "model": {"path": str(BUNDLE)},
             "output": {"name": self._classifier},
-            "metrics": {"port": None},
+            "metrics": {"port": _free_port()},
         }
         config.write_text(yaml.safe_dump(content), encoding="utf-8")
         contract = yaml.safe_load((BUNDLE / "contract.yaml").read_text(encoding="utf-8"))
         burst = contract["window"] / contract["sample_rate"]
         self._start("daemon", "run", "--config", str(config))
+        self._start("page", "dashboard", "--name", self._classifier, "--port", "0")
         self._start(
             "amplifier",
             *("simulate", "--name", self._amplifier, "--rate", str(contract["sample_rate"])),
@@ -78,13 +81,16 @@ class Demo:
         return self
 
     def show(self, seconds: float | None, stop: Stop) -> None:
-        """Print a line for every prediction until ``stop``, or for ``seconds`` from the first one.
+        """Show the page, and a line for every prediction.
+
+        Until ``stop``, or for ``seconds`` from the first one.
 
         Raises
         ------
         EegdError
             Amplifier or daemon ended by itself, or nothing came.
         """
+        self._open_page(stop)
         # Amplifier first: it is up long before the daemon, and says its class when that connects.
         classes = self._listen(f"{self._amplifier}-classes", stop)
         markers = self._listen(self._classifier, stop)
@@ -130,8 +136,23 @@ class Demo:
         self._processes[role] = subprocess.Popen(
             [sys.executable, "-m", "daemon", *arguments],
             start_new_session=True,
+            stdout=(Path(self._folder.name) / f"{role}.out").open("wb"),
             stderr=(Path(self._folder.name) / f"{role}.log").open("wb"),
         )
+
+    def _open_page(self, stop: Stop) -> None:
+        """In the browser, where there is one; its address is printed in any case."""
+        out = Path(self._folder.name) / "page.out"
+        deadline = time.monotonic() + _START
+        while "\n" not in (said := out.read_text(encoding="utf-8")):
+            self._require_alive()
+            if stop.is_set() or time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        url = said.split()[-1]
+        self._echo(f"The page is at {url}")
+        if _has_display():
+            webbrowser.open(url)
 
     def _listen(self, name: str, stop: Stop) -> Any:
         deadline = time.monotonic() + _START
@@ -153,6 +174,22 @@ class Demo:
                 raise EegdError(
                     f"the demo's {role} ended with exit code {process.returncode}: {said.strip()}"
                 )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _has_display() -> bool:
+    """Whether a browser that is opened here is seen by whoever sits at this terminal."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("win32", "darwin") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
 
 
 def _heading(classes: Iterable[str]) -> str:

@@ -66,6 +66,6 @@ def intervals(
             others[text] += 1
         elif not begins or begins[-1][1] != label:
             begins.append((at, label))
-    ends = [at for at, _ in begins[1:]] + [np.inf]
+    ends = [at for at, _ in [*begins, (np.inf, "")][1:]]
     found = [Interval(at, end, label) for (at, label), end in zip(begins, ends, strict=True)]
     return [interval for interval in found if interval.label], others

@@ -554,6 +554,7 @@ def test_demo_shows_predictions_and_leaves_nothing_behind() -> None:
         process.wait()
     assert (process.returncode, own(err)) == (0, "")
     assert out.startswith("The encoder is UNTRAINED")
+    assert re.search(r"^The page is at http://127\.0\.0\.1:\d+/$", out, re.MULTILINE)
     heading, *lines = out.partition("true class")[2].splitlines()
     classes = yaml.safe_load((BUNDLE / "contract.yaml").read_text(encoding="utf-8"))["classes"]
     assert heading.split() == classes
