@@ -2,6 +2,7 @@
 
 The data's way through the program is the list of files, top to bottom::
 
+    discovery     which stream
     inlet         LSL → Chunk
     timeline      Chunk → regular samples
     montage       the model's channels, in its order and unit
@@ -24,7 +25,7 @@ published; ``cli`` calls them.
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (metrics, logs,
-systemd, benchmarks; ``observer`` and its two views, ``page/`` and ``watch``).
+systemd, benchmarks, doctor; ``observer`` and its two views, ``page/`` and ``watch``).
 
 Everything between inlet and outlet is pure: numpy and scipy only, no clock, thread, LSL or logging.
 """

@@ -541,7 +541,11 @@ def streams(config_path: Path, wait: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([offer.as_dict() for offer in offers], indent=2))
     else:
-        click.echo(listing.table(offers) if offers else "no streams found")
+        click.echo(
+            listing.table(offers)
+            if offers
+            else "no streams found; `eegd doctor` looks for the reason"
+        )
 
 
 @main.command()
