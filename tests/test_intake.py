@@ -2,18 +2,22 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal
 
 from daemon.conditioning import Conditioning
 from daemon.contract import Contract
 from daemon.errors import ContractError
 from daemon.intake import Intake, Stretch
 from daemon.records import Chunk, StreamDescription
+from daemon.rehearsal.recordings import read_recording
 
+RECORDING = Path(__file__).parents[1].parent / "shared/data/xdf/eeglab32_relayed_LSL_32ch.xdf"
 CHANNELS = ("Cz", "Pz")
 WINDOW, HOP = 50, 20
 FILTERED = [{"highpass": 2}, {"notch": 25}, {"reference": ["M1"]}]
@@ -95,33 +99,36 @@ def test_windows_of_a_resampled_stream_end_with_its_samples(rate: float) -> None
     assert late.max() < 1 / rate + 0.01
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     st.sampled_from([(FILTERED, 100.0), (RESAMPLED, 80.0), (RESAMPLED, 320.0)]),
-    st.lists(st.tuples(st.integers(1, 500), st.integers(1, 60)), max_size=3),
-    st.lists(st.integers(0, 600), max_size=20),
+    st.lists(st.tuples(st.integers(1, 300), st.integers(1, 60)), max_size=3),
+    st.lists(st.integers(0, 400), max_size=20),
 )
-def test_any_chunks_give_the_same_and_a_restart_forgets_all(
+def test_any_chunks_give_the_same(
     how: tuple[list[object], float], gaps: list[tuple[int, int]], cuts: list[int]
 ) -> None:
     steps, rate = how
-    keep = np.ones(600, bool)
+    keep = np.ones(400, bool)
     for at, length in gaps:
         keep[at : at + length] = False
-    samples, stamps = eeg(600, offset=1000)[keep], (3 + np.arange(600) / rate)[keep]
+    samples, stamps = eeg(400, offset=1000)[keep], (3 + np.arange(400) / rate)[keep]
     whole = run(intake(steps, rate), samples, stamps, [])
-    for pieces in (cuts, list(range(600))):
+    for pieces in (cuts, list(range(400))):
         for one, other in zip(
             runs(run(intake(steps, rate), samples, stamps, pieces)), runs(whole), strict=True
         ):
             for part, same in zip(one, other, strict=True):
                 np.testing.assert_array_equal(part, same)
-    # The last run alone is what it was after all that came before it.
-    begins = max(n for n, stretch in enumerate(whole) if stretch.restart)
-    began = whole[begins].received[0] - 7
-    alone = run(intake(steps, rate), samples[stamps >= began], stamps[stamps >= began], [])
-    if not any(stretch.restart for stretch in alone[1:]) and len(whole[begins:]) == len(alone):
-        np.testing.assert_array_equal(runs(whole)[-1][0], runs(alone)[-1][0])
+
+
+def test_a_gap_that_is_too_long_restarts_and_forgets_all() -> None:
+    samples, stamps = eeg(1280, offset=1e4), np.arange(1280) / 320
+    kept = np.r_[0:500, 600:1280]
+    first, second = runs(run(intake(RESAMPLED, 320.0), samples[kept], stamps[kept], []))
+    ((alone, _, _),) = runs(run(intake(RESAMPLED, 320.0), samples[600:], stamps[600:], []))
+    assert len(first[0]) == 500 * 100 // 320
+    np.testing.assert_array_equal(second[0], alone)
 
 
 def test_a_restart_that_was_asked_for_forgets_all() -> None:
@@ -198,3 +205,52 @@ def test_a_reference_channel_that_the_stream_lacks_is_named() -> None:
     asked = contract([{"reference": ["M1", "M2"]}])
     with pytest.raises(ContractError, match=r"missing channel M2 \(it has M1, Pz, Cz\)"):
         asked.pick(STREAM)
+
+
+CONDITIONING: list[object] = [
+    {"resample": True},
+    {"highpass": 0.5},
+    {"notch": 50},
+    {"reference": "average"},
+    {"zscore": {"mean": [0.5] * 32, "std": np.linspace(5.0, 20.0, 32).tolist()}},
+]
+
+
+def conditioned_by_scipy(samples: np.ndarray) -> np.ndarray:
+    """128 to 160 Hz and the steps above, on the whole recording at once."""
+    up, down, rate = 5, 4, 160
+    taps = up * signal.firwin(20 * up + 1, 1 / up, window=("kaiser", 5.0))
+    for phase in range(up):
+        taps[phase::up] /= taps[phase::up].sum()
+    lasted = 40  # samples before the first that are like it
+    whole = np.vstack([samples[:1].repeat(lasted, axis=0), samples]).astype(np.float64)
+    eeg = signal.upfirdn(taps, whole, up, axis=0)[lasted * up :][down - 1 :: down]
+    for b, a in (signal.butter(2, 0.5, "highpass", fs=rate), signal.iirnotch(50, 30, fs=rate)):
+        start = signal.lfilter_zi(b, a)[:, None] * eeg[0]
+        eeg, _ = signal.lfilter(b, a, eeg, axis=0, zi=start)
+    eeg = eeg - eeg.mean(axis=1, keepdims=True)
+    return np.asarray((eeg - 0.5) / np.linspace(5.0, 20.0, 32))
+
+
+@pytest.mark.skipif(not RECORDING.is_file(), reason=f"no {RECORDING}")
+def test_a_real_recording_comes_out_as_scipy_makes_it_of_the_whole_file() -> None:
+    pytest.importorskip("pyxdf", reason="needs the extra 'recordings'")
+    recording = read_recording(RECORDING)
+    asked = contract(
+        CONDITIONING,
+        sample_rate=160.0,
+        window=15360,
+        channels=list(recording.stream.labels),
+    )
+    pick = asked.pick(recording.stream, hop=160)
+    taker = Intake(asked, pick, hop=160, fill_up_to=0.1)
+    stretches: list[Stretch] = []
+    for start in range(0, len(recording.stamps), 1000):
+        part = slice(start, start + 1000)
+        stretches += taker.feed(Chunk(recording.samples[part], recording.stamps[part]))
+    ((found, _, ends),) = runs([*stretches, *taker.flush()])
+    truth = conditioned_by_scipy(recording.samples)[: len(found)]
+    assert len(found) == len(recording.stamps) * 160 // 128
+    assert len(ends) == 143
+    np.testing.assert_allclose(found, truth, rtol=0, atol=1e-5)
+    assert 0.3 < found[3200:].std() < 30

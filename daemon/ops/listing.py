@@ -10,8 +10,8 @@ from typing import Any
 
 from daemon.config import Config
 from daemon.contract import Contract
+from daemon.discovery import matches
 from daemon.errors import ContractError
-from daemon.inlet import matches
 from daemon.records import StreamDescription
 from daemon.text import clean
 

@@ -13,8 +13,8 @@ import pylsl
 
 from daemon.config import Config, StreamConfig, load_config
 from daemon.contract import Contract, read_contract
+from daemon.discovery import matches
 from daemon.errors import UsageError
-from daemon.inlet import matches
 from daemon.ops import listing
 from daemon.ops.doctor import firewall, lslconfig, machine, network, signals, software, streams
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
