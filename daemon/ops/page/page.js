@@ -28,7 +28,7 @@ window.eegd = (() => {
       name,
       style.getPropertyValue(`--${name}`).trim(),
     ]);
-    const json = JSON.stringify({ ...chosen, ...Object.fromEntries(colours) });
+    const json = JSON.stringify({ ...chosen, seen: said?.number ?? 0, ...Object.fromEntries(colours) });
     if (controls.data.json[0] !== json) controls.data = { json: [json] };
   }
 
@@ -37,7 +37,6 @@ window.eegd = (() => {
     said = news;
     heard = Date.now();
     stale();
-    send(); // a page that came back tells a new server what was chosen
     document.body.dataset.kind = news.state.kind;
     text($("sign"), news.state.sign);
     text($("headline"), news.state.headline);
@@ -56,6 +55,7 @@ window.eegd = (() => {
     picker(news);
     $("pause").setAttribute("aria-pressed", String(chosen.paused));
     text($("gain"), `${chosen.gain} µV`);
+    send(); // that these were shown: the server waits for it
   }
 
   // An old decision is never shown as if it were the present one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import socket
 import threading
@@ -50,10 +51,12 @@ def serve(
     Raises
     ------
     UsageError
-        Nothing can listen there.
+        Nothing can listen there, or the token cannot be one.
     """
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
+    if token is not None and not re.fullmatch(r"[A-Za-z0-9_.~-]{16,128}", token):
+        raise UsageError("--token: 16 to 128 letters, digits or any of _ . ~ -")
     for library in ("bokeh", "tornado"):
         logging.getLogger(library).setLevel(logging.ERROR)
     sockets = _listen(host, port)
