@@ -109,7 +109,7 @@ def test_left_out_recordings_decide_nothing(tmp_path: Path, monkeypatch: pytest.
     names = [path.name for *_, path in encoder.seen]
     assert names == [
         *(f"fold-{n}.npz" for n in (1, 2, 3)),
-        "kept.npz",
+        "final.npz",
         *(f"random-{n}.npz" for n in (1, 2, 3)),
     ]
     assert not (tmp_path / "bundle.training").exists()
