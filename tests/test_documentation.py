@@ -17,6 +17,7 @@ SHELL = ("sh", "bash", "console")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _EEGD = re.compile(r"(?:^|[\s/(|\\])eegd(?:\.exe)?((?:\s+[^\s`|;&()]+)*)")
+_FILE = re.compile(r"(?:daemon|tests|docs)/[\w/.-]+\.(?:py|md|yaml)")
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 
 pytestmark = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -76,7 +77,5 @@ def test_every_make_target_exists(page: Path) -> None:
 
 def test_files_that_are_named_exist(page: Path) -> None:
     for path in _SPAN.findall(prose(page)):
-        if "_x.py" not in path and re.fullmatch(
-            r"(daemon|tests|docs)/[\w/.-]+\.(py|md|yaml)", path
-        ):
+        if _FILE.fullmatch(path) and Path(path).stem not in ("x", "test_x"):  # "any module"
             assert (ROOT / path).exists(), path

@@ -20,7 +20,7 @@ from daemon.encoders import bundle
 from daemon.encoders.architectures import channel_lstm
 from daemon.encoders.loading import load
 from daemon.errors import UsageError
-from daemon.training import evaluation, fit
+from daemon.training import evaluation, fit, scores
 from daemon.training.settings import load_training
 from daemon.training.train import train
 
@@ -62,6 +62,7 @@ class Power:
         monkeypatch.setattr(evaluation, "ENCODER_PERMUTATIONS", 100)
         monkeypatch.setattr(evaluation, "BASELINE_PERMUTATIONS", 10)
         self.seen: list[tuple[fit.Examples, fit.Examples, Path]] = []
+        self.errs = False
         monkeypatch.setattr(fit, "fit", self.fit)
         monkeypatch.setattr(fit, "predict", self.predict)
         monkeypatch.setattr(
@@ -89,6 +90,9 @@ class Power:
     def predict(self, model: object, windows: np.ndarray) -> np.ndarray:
         power = windows.var(axis=1).astype(np.float64)
         given = np.stack([power[:, 1], power[:, 0], np.full(len(power), 1.7)], axis=1)
+        if self.errs:
+            wrong = windows[:, 0, 0] > 1
+            given[wrong] = given[wrong][:, [1, 0, 2]]
         given = np.exp(5 * given[:, : self.classes])
         return given / given.sum(axis=1, keepdims=True)
 
@@ -109,7 +113,7 @@ def test_left_out_recordings_decide_nothing(tmp_path: Path, monkeypatch: pytest.
     names = [path.name for *_, path in encoder.seen]
     assert names == [
         *(f"fold-{n}.npz" for n in (1, 2, 3)),
-        "kept.npz",
+        "final.npz",
         *(f"random-{n}.npz" for n in (1, 2, 3)),
     ]
     assert not (tmp_path / "bundle.training").exists()
@@ -161,6 +165,22 @@ def test_a_class_of_a_recording_of_its_own_is_the_first_thing_said(
     first = (tmp_path / "bundle/report.md").read_text().splitlines()[0]
     assert first.startswith(f"**The accuracy below cannot be trusted: {why}.**")
     assert "Block Design" in first
+
+
+def test_the_temperature_is_from_validation_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    encoder = Power(monkeypatch)
+    encoder.errs = True
+    _, report, _ = _train(_recordings(tmp_path), tmp_path / "bundle")
+    expected = [
+        scores.fitted_temperature(encoder.predict(None, validation.windows), validation.targets)
+        for _, validation, _ in encoder.seen
+    ]
+    training = report["training"]
+    assert [*training["fold_temperatures"], training["temperature"]] == pytest.approx(expected)
+    assert len({round(value, 3) for value in expected}) == 4
+    assert load(tmp_path / "bundle", None).contract.temperature == training["temperature"]
+    after, before = (report["encoder"]["calibration"][key] for key in ("after", "before"))
+    assert after["nll"] < before["nll"]
 
 
 def test_a_kill_keeps_the_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

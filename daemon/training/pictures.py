@@ -35,7 +35,7 @@ def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path
     figure.legend(
         *loss.get_legend_handles_labels(),
         loc="outside right upper",
-        title="solid: validation\ndotted: training\ndot: kept",
+        title="solid: validation\ndotted: training\ndot: the best, kept",
         fontsize=8,
         title_fontsize=8,
     )

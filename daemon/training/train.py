@@ -96,7 +96,7 @@ def train(
     folds = splits.folds(data, groups, training.split, training.seed)
     jobs = {f"fold {n + 1}": fold for n, fold in enumerate(folds)}
     if training.split.test is None:
-        jobs["kept"] = splits.final(data, groups, training.split, training.seed)
+        jobs["final"] = splits.final(data, groups, training.split, training.seed)
     randoms: list[Fold] = []
     if also_random:
         randoms = splits.random_folds(
@@ -123,7 +123,7 @@ def train(
         advance((n + 1) / len(jobs))
     say("evaluating")
     content, answers = _evaluated(training, data, groups, folds, randoms, trained, why)
-    kept = trained.get("kept", trained["fold 1"])
+    kept = trained.get("final", trained["fold 1"])
     _write(training, out, data, content, answers, kept, trained)
     shutil.rmtree(beside, ignore_errors=True)
     return str(content["verdict"])
@@ -223,7 +223,7 @@ def _evaluated(
         evaluation.split_figures(
             data, groups, [splits.final(data, groups, training.split, training.seed)]
         )["folds"][0]
-        if "kept" in trained
+        if "final" in trained
         else split["folds"][0]
     )
     content = {
@@ -242,7 +242,7 @@ def _evaluated(
             "conditioning": [
                 f"{key} {value}" for step in training.conditioning for key, value in step.items()
             ],
-            "temperature": trained.get("kept", trained["fold 1"]).temperature,
+            "temperature": trained.get("final", trained["fold 1"]).temperature,
             "fold_temperatures": [one.temperature for one in ofs],
             "kept": kept,
             "history": {name: one.fitted.history for name, one in trained.items()},

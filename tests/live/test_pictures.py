@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from pages import Tab, chromium, free_port, needs_chromium
 from programs import eegd, unique, write_config
 from test_soak import BUNDLE
 
-BURST = 400.0  # seconds of EEG before the first in real time, so that the page's minutes are full
+BURST = 96.0  # seconds of EEG before the first in real time: a window
+MINUTES = 2.5  # of answers, before the first picture
 FLAT = f"flat:at={BURST - 3}:seconds=900:channel=7"
 
 
@@ -33,6 +35,7 @@ def test_pictures_of_the_page(tmp_path: Path) -> None:
         page = ("dashboard", "--name", output, "--port", str(port))
         stack.enter_context(eegd(tmp_path, *page))
         with eegd(tmp_path, *amplifier) as well:
+            time.sleep(60 * MINUTES)
             take(port, folder, "connected", "good")
             well.stop()
         with eegd(tmp_path, *amplifier, "--fault", FLAT) as faulty:
@@ -51,6 +54,5 @@ def take(port: int, folder: Path, state: str, kind: str) -> None:
                 tab.page.wait_for_timeout(5e3)  # all is drawn, and in the right colours
                 path = folder / f"dashboard-{state}-{scheme}-{width}.png"
                 tab.page.screenshot(path=path, full_page=True)
-                assert path.stat().st_size < 400_000
                 assert tab.complaints == []
                 tab.page.close()

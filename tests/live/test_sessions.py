@@ -130,16 +130,15 @@ def test_verify_recomputes_the_session_that_labrecorder_wrote(recorded: Recorded
 
 
 def test_verify_says_in_one_line_what_it_cannot_check(recorded: Recorded, tmp_path: Path) -> None:
-    other = write_config(
-        recorded.config.parent,
-        {
-            "model": {"path": "."},
-            "window": {"hop": 2 * HOP},
-            "output": {"name": "Other"},
-        },
+    output = recorded.config.read_text(encoding="utf-8").split("output:\n  name: ")[1].split()[0]
+    content = {"model": {"path": "."}, "window": {"hop": 2 * HOP}}
+    other, same = (
+        write_config(recorded.config.parent, {**content, "output": {"name": name}})
+        for name in ("Other", output)
     )
     for file, config, says in (
         (recorded.xdf, other, "holds no stream 'Other'; what eegd published there is named"),
+        (recorded.xdf, same, "made with another config or model: hop 160 there, 320 here"),
         (RECORDING, recorded.config, "holds nothing that eegd published"),
         (tmp_path / "none.xdf", recorded.config, "does not exist"),
     ):

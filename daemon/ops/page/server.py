@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _MESSAGE = 1 << 20  # bytes that a browser may send at once
 _STOP_POLL = 100  # ms
+_UNUSED = 60_000  # ms that a browser on a loaded machine may take from a page to its websocket
 
 
 def serve(
@@ -67,6 +68,7 @@ def serve(
     inside = BokehTornado(
         {"/": application},
         extra_websocket_origins=["*"],
+        unused_session_lifetime_milliseconds=_UNUSED,
         websocket_max_message_size_bytes=_MESSAGE,
         use_index=False,
         stats_log_frequency_milliseconds=3_600_000,
