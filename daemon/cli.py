@@ -242,7 +242,11 @@ def score(
 @click.argument("session", type=click.Path(path_type=Path))
 @CONFIG
 @click.option(
-    "--tolerance", default=1e-5, show_default=True, help="By which a probability may differ."
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-5,
+    show_default=True,
+    help="By which a probability may differ.",
 )
 @_with_markers
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
