@@ -417,7 +417,7 @@ def test_streams_says_when_there_are_none(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_text(re.sub("SessionID = .*", f"SessionID = {unique('none')}", other))
     monkeypatch.setenv("LSLAPICFG", str(path))
     code, out, _ = finish("streams")
-    assert (code, out) == (0, "no streams found\n")
+    assert (code, out) == (0, "no streams found; `eegd doctor` looks for the reason\n")
     code, out, _ = finish("streams", "--json")
     assert (code, json.loads(out)) == (0, [])
 
@@ -460,6 +460,14 @@ def test_inspect_and_check_tell_machines_the_same(bundle: Path, tmp_path: Path) 
     assert (bare["contract"], bare["layers"]) == (None, facts["layers"])
     code, _, err = invoke("run", "-c", str(path), "--json")
     assert (code, "--json goes with --check" in err) == (2, True)
+
+
+def test_bench_tells_machines_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    from daemon.ops import bench
+
+    monkeypatch.setattr(bench, "measure", lambda eeg, say: say("one window") or {"hops": {160: 1}})
+    code, out, _ = invoke("bench", "--json", "--lsl-seconds", "0")
+    assert (code, json.loads(out)) == (0, {"hops": {"160": 1}})
 
 
 def test_a_mistake_is_a_json_line_where_logs_are(tmp_path: Path) -> None:
