@@ -119,6 +119,7 @@ def model_facts(network: keras.Model, loaded: LoadedModel | None, plan: Plan) ->
     return {
         "model": str(loaded.path) if loaded else None,
         "sha256": loaded.sha256 if loaded else None,
+        "bundle_sha256": loaded.bundle_sha256 if loaded else None,
         "verdict": loaded.verdict if loaded else None,
         "contract": loaded.contract.model_dump(mode="json") if loaded else None,
         "parameters": network.count_params(),

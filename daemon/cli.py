@@ -282,6 +282,68 @@ def verify(
         raise EegdError(f"session {session} does not agree: {'; '.join(found.faults())}")
 
 
+@main.command()
+@click.argument("training_path", metavar="TRAINING.yaml", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The bundle: a new folder."
+)
+@click.option(
+    "--also-random",
+    is_flag=True,
+    help="Evaluate on a random split too, which over-states, beside the honest one.",
+)
+def train(training_path: Path, out: Path, also_random: bool) -> None:
+    """Recordings → a model bundle, evaluated honestly; killed, it goes on where it was."""
+    from daemon.errors import UsageError
+
+    import_tensorflow()
+    try:
+        from daemon.training.settings import load_training
+        from daemon.training.train import train
+    except ImportError as error:
+        raise UsageError(
+            f"eegd train needs {error.name}: pip install 'eeg-classifier-daemon[train]'"
+        ) from None
+
+    def say(text: str) -> None:
+        # In the place of the bar, which is drawn anew below.
+        click.echo("\r\x1b[K" * sys.stderr.isatty(), file=sys.stderr, nl=False)
+        log.info("%s", text)
+
+    training = load_training(training_path)
+    with click.progressbar(length=1000, label="training", file=sys.stderr) as progress:
+        verdict = train(
+            training,
+            out,
+            also_random=also_random,
+            say=say,
+            advance=lambda share: progress.update(round(1000 * share) - progress.pos),
+        )
+    click.echo(f"{out}: {verdict}")
+    click.echo(f"report     {out / 'report.md'}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The bundle: a new folder."
+)
+@click.option("--sample-rate", help="Hz.")
+@click.option("--channels", help="Labels in the model's order, separated by commas.")
+@click.option("--unit", help="volts, millivolts or microvolts.")
+@click.option("--classes", help="In the order of the model's outputs, separated by commas.")
+@click.option("--window", help="Steps, of a model that takes any number.")
+def bundle(model: Path, out: Path, **given: str | None) -> None:
+    """A bare Keras file → a bundle; asks for what the file does not say."""
+    import_tensorflow()
+    from daemon.encoders import bare
+
+    contract = bare.adopt(model, out, given, click.prompt if sys.stdin.isatty() else None)
+    click.echo(
+        f"{out}: {contract.window} steps of {len(contract.channels)} channels, {bare.VERDICT}"
+    )
+
+
 class _WithFaults(click.Command):
     """Its help ends with how faults are written."""
 
@@ -485,6 +547,7 @@ def inspect(model: Path, as_json: bool) -> None:
         return
     if loaded:
         contract = loaded.contract
+        click.echo(f"bundle     {loaded.bundle_sha256 or 'no manifest: made by hand'}")
         click.echo(f"sha256     {loaded.sha256}")
         click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
         for key, value in contract:

@@ -34,7 +34,7 @@ class Commentary:
             self._off_rate = pipeline.rate_is_off
             if self._off_rate:
                 log.warning(
-                    "the stream runs at %.5g Hz: windows abstain, the model needs another rate",
+                    "the stream runs at %.5g Hz, not at the rate it announces: windows abstain",
                     pipeline.effective_rate,
                 )
         skipped = pipeline.counts.skipped

@@ -29,7 +29,7 @@ class _Stage(Protocol):
     def restart(self) -> None: ...
 
     def apply(self, block: Float64) -> Float64:
-        """``block`` (n, channels), n > 0, C-contiguous, may be changed."""
+        """``block`` (n, channels), n > 0, in any layout."""
 
 
 class Conditioning:
@@ -83,9 +83,8 @@ class Conditioning:
             if not len(samples):
                 return np.empty((0, self._channels), np.float32), newest
         for stage in self._stages:
-            # The sums over channels are the same ones only in the same layout.
-            samples = np.ascontiguousarray(stage.apply(samples))
-        return samples.astype(np.float32), newest
+            samples = stage.apply(samples)
+        return samples.astype(np.float32, order="C"), newest
 
 
 def second_order_sections(step: Step, rate: float) -> Float64:
@@ -153,6 +152,7 @@ class _Reference:
         """It remembers nothing."""
 
     def apply(self, block: Float64) -> Float64:
+        # A sum has the same order, and so the same digits, only in the same layout.
         reference = np.ascontiguousarray(block[:, self._of]).mean(axis=1, keepdims=True)
         referred: Float64 = block[:, : self._channels] - reference
         return referred

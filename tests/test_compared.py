@@ -31,7 +31,8 @@ def test_in_words_and_for_machines() -> None:
         "compared       12 windows whose class the markers tell, 12 of them with a label",
         "accuracy       83.3%, balanced 83.3% (chance 50%); 100.0% of the 8 windows within one "
         "class",
-        "since change   0-5 s 80.0% of 10, 5-10 s 100.0% of 2",
+        "since change   0-1 s 50.0% of 2, 1-2 s 50.0% of 2, 2-3 s 100.0% of 2, 3-4 s 100.0% of 2, "
+        "4-5 s 100.0% of 2, 5-6 s 100.0% of 2",
         "delay          2.5/2.5/2.5/2.5 s to the right class, 2.5/2.5/2.5/2.5 s to it for good "
         "(25%/50%/75%/90% of 1 changes)",
         "information    0.35 bits a decision, 10.50 a minute with one each 2 s (21.00 if each "

@@ -36,7 +36,12 @@ def test_accuracy_is_that_of_the_class_at_the_windows_end() -> None:
     assert found.accuracy == 4 / 5
     assert found.balanced == (1 / 2 + 3 / 3) / 2
     assert (found.within, found.within_accuracy) == (3, 2 / 3)
-    assert found.over_time == [(0.0, 2, 1.0), (5.0, 3, 2 / 3)]
+    assert found.over_time == [
+        (0, 1, 1, 1.0),
+        (1, 2, 1, 1.0),
+        (5, 6, 1, 1.0),
+        (8, math.inf, 2, 0.5),
+    ]
 
 
 def test_the_delay_is_from_the_marker_to_the_first_right_label_and_to_the_last_first() -> None:

@@ -158,6 +158,7 @@ def test_any_cutting_gives_the_same_to_the_last_digit(
             found.append(block)
             at.append(within + start if within is not None else within)
         np.testing.assert_array_equal(np.concatenate(found), whole)
+        assert all(block.flags.c_contiguous for block in found)
         if newest is not None:
             np.testing.assert_array_equal(np.concatenate(at), newest)
         piecewise.restart()  # and it is as if nothing had been

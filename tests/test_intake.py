@@ -148,13 +148,13 @@ def test_a_value_that_is_no_voltage_is_no_step_for_a_filter(bad: float, column: 
     """Beside an offset of 100 mV; in the reference, which the model does not take, as well."""
     samples, stamps = eeg(600, offset=1e5), np.arange(600) / 100
     clean = runs(run(intake(FILTERED), samples, stamps, []))[0][0]
-    samples[200, column] = bad
-    stretches = run(intake(FILTERED), samples, stamps, [])
+    samples[200:202, column] = bad
+    stretches = run(intake(FILTERED), samples, stamps, [198, 200, 201, 202])
     found = runs(stretches)[0][0]
     np.testing.assert_array_equal(found[:200], clean[:200])
     assert np.abs(found - clean).max() < 200  # as large as what EEG does in one sample
     assert np.abs(found - clean)[400:].max() < 0.1  # two seconds later
-    held = [n * HOP <= 200 < n * HOP + WINDOW for n in range((600 - WINDOW) // HOP + 1)]
+    held = [n * HOP <= 201 and n * HOP + WINDOW > 200 for n in range((600 - WINDOW) // HOP + 1)]
     faults = [stretch.fault for stretch in stretches if stretch.ends_window]
     assert [fault is not None for fault in faults] == held
     assert str(next(filter(None, faults))).startswith(f"channel {STREAM.labels[column]}: ")

@@ -219,6 +219,8 @@ def test_a_run_that_began_before_the_recording_is_judged_once_filters_have_forgo
     assert settling(lab.contract, lab.pick) < 11
     found = lab.verified(session)
     assert outcomes(found).keys() == {"before", "unsettled", "recomputed"}
+    assert found.worst is not None
+    assert (found.worst.difference or 0.0) < 1e-6
     assert found.faults() == []
     said = list(session.predictions)
     for n in (22, 180):  # one too early to be judged, and one that is not

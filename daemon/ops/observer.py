@@ -32,7 +32,7 @@ from daemon.ops.announcement import Announcement, Marker, announcement, marker
 from daemon.ops.scrape import scrape
 from daemon.ops.traces import Traces
 
-MARKERS = 2400  # kept
+MARKERS = 600  # kept: five minutes of two a second
 _BUFFER = 5  # seconds (or hundreds of markers) that wait in liblsl
 _PULL = 0.1  # seconds between two looks at the EEG
 _AGAIN = 0.5  # seconds between two attempts

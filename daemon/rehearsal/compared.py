@@ -10,7 +10,7 @@ from typing import Any
 
 from daemon.errors import UsageError
 from daemon.records import Float64, Prediction
-from daemon.rehearsal.comparison import BIN, QUANTILES, Comparison, compare, quantiles
+from daemon.rehearsal.comparison import QUANTILES, Comparison, compare, quantiles
 from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.truth import intervals
 from daemon.text import clean
@@ -41,8 +41,9 @@ class Compared:
         """A line for each figure."""
         found = self.comparison
         over_time = [
-            f"{at:g}-{at + BIN:g} s {_percent(share)} of {count}"
-            for at, count, share in found.over_time
+            f"{begin:g}{f'-{end:g}' if math.isfinite(end) else ' and more'} s {_percent(share)} of "
+            f"{count}"
+            for begin, end, count, share in found.over_time
         ]
         shares = "/".join(f"{share:.0%}" for share in QUANTILES)
         lines = {
@@ -83,8 +84,8 @@ class Compared:
             "windows_within_one_class": found.within,
             "accuracy_within_one_class": _known(found.within_accuracy),
             "accuracy_over_time": [
-                {"from": at, "to": at + BIN, "windows": count, "accuracy": _known(part)}
-                for at, count, part in found.over_time
+                {"from": begin, "to": _known(end), "windows": count, "accuracy": _known(part)}
+                for begin, end, count, part in found.over_time
             ],
             "changes": found.changes,
             "delay_first": dict(zip(share, map(_known, quantiles(found.first)), strict=True)),

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from daemon.records import Float64, Prediction
 from daemon.rehearsal.truth import Interval
 
-BIN = 5.0  # seconds of the accuracy over time
+BINS = 8  # of the accuracy over time, each a quarter of a window or a hop; then the rest
 QUANTILES = (0.25, 0.5, 0.75, 0.9)
 
 
@@ -61,9 +61,9 @@ class Comparison:
         Share of right labels; mean over the true classes of each one's share. NaN without any.
     within, within_accuracy : int, float
         Windows that lie within one class as a whole, and the share of right labels of these.
-    over_time : list of (float, int, float)
-        Of windows that end up to `BIN` seconds after this time since the class began: the time,
-        how many, share of right labels.
+    over_time : list of (float, float, int, float)
+        Of windows that end so many seconds after the class began: from, to, how many, share of
+        right labels. The last one may have no end.
     changes : int
         Class changes whose delay was measured.
     first, steady : float64 array, shape (changes,)
@@ -85,7 +85,7 @@ class Comparison:
     balanced: float
     within: int
     within_accuracy: float
-    over_time: list[tuple[float, int, float]]
+    over_time: list[tuple[float, float, int, float]]
     changes: int
     first: Float64
     steady: Float64
@@ -154,7 +154,7 @@ def compare(
         balanced=float(np.mean(recalls)) if recalls else np.nan,
         within=len(within),
         within_accuracy=_share(within),
-        over_time=_over_time(right),
+        over_time=_over_time(right, max(window / 4, hop)),
         changes=len(delays),
         first=delays[:, 0],
         steady=delays[:, 1],
@@ -183,11 +183,17 @@ def _delays(ends: Sequence[tuple[float, bool]]) -> tuple[float, float]:
     return first, steady
 
 
-def _over_time(right: Sequence[tuple[float, bool]]) -> list[tuple[float, int, float]]:
+def _over_time(
+    right: Sequence[tuple[float, bool]], width: float
+) -> list[tuple[float, float, int, float]]:
     bins: dict[int, list[bool]] = {}
     for at, correct in right:
-        bins.setdefault(int(at // BIN), []).append(correct)
-    return [(n * BIN, len(bins[n]), _share(bins[n])) for n in sorted(bins)]
+        # A window that ends with a bin belongs to it however its stamps were rounded.
+        bins.setdefault(min(int(at / width + 1e-6), BINS), []).append(correct)
+    return [
+        (n * width, (n + 1) * width if n < BINS else np.inf, len(bins[n]), _share(bins[n]))
+        for n in sorted(bins)
+    ]
 
 
 def _share(right: Sequence[bool]) -> float:

@@ -26,8 +26,9 @@ _FAULTS = {
 _UNCHECKED = {
     "before": "whose samples begin before the recording",
     "after": "whose samples end after the recording",
-    "unsettled": "within what filters remember of samples before the recording",
+    "unsettled": "while filters still remember samples that are not in the recording",
 }
+_NUMBER = re.compile(r"\b\d+([.,]\d+)*\b")
 _LISTED = 8
 
 
@@ -143,7 +144,7 @@ class Findings:
         confirmed: Counter[str] = Counter()
         for check in self.checks:
             if check.reason is not None and check.outcome not in _UNCHECKED:
-                reason = re.sub(r"\d[\d.,]*", "n", clean(check.reason, 300))
+                reason = _NUMBER.sub("n", clean(check.reason, 300))
                 counts[reason] += 1
                 confirmed[reason] += check.outcome == "confirmed"
         return [(reason, confirmed[reason], count) for reason, count in counts.most_common()]

@@ -10,8 +10,8 @@ Rules that hold here:
   known to begin there if it is the daemon's first (sequence 0) or comes right after an abstention
   that ended the run before; where one stamp stands for several samples, the one is taken that
   agrees.
-- Elsewhere it began earlier, and a prediction that differs before filters have forgotten that
-  cannot be judged (`daemon.rehearsal.runs`). Without filters each one is.
+- Elsewhere it began earlier, and a prediction before filters have forgotten that is not judged
+  (`daemon.rehearsal.runs`). Without filters each one is.
 - An abstention that the pipeline does not come to was about the connection (silence, loss, a wrong
   stream), which the recorded EEG need not show. It ends a run.
 - The label is held against the published probabilities; where it is smoothed, against that of a
@@ -40,7 +40,7 @@ Outcome = Literal[
     "connection",  # an abstention that the recorded EEG does not show
     "before",  # its samples begin before the recording
     "after",  # its samples end after the recording
-    "unsettled",  # it differs, but by what filters remember of samples before the recording
+    "unsettled",  # recomputed, but filters still remember samples that are not known
     "lost by the recorder",  # the recording lacks samples that the daemon had
     "lost by the daemon",  # the daemon bridged samples that the recording has
     "not found",  # no window of the recording has its times
@@ -215,7 +215,7 @@ class Verifier:
         if said.probabilities is None:
             return Check(said.sequence, "confirmed", reason=said.reason)
         difference = _difference(said, found)
-        unsettled = difference > self._tolerance and found.window_start < run.settled
+        unsettled = found.window_start < run.settled
         label = None
         if self._label is not None:
             label = said.label == self._label(said.probabilities)

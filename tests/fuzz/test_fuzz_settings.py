@@ -16,6 +16,7 @@ from daemon.conditioning import Conditioning
 from daemon.config import load_config
 from daemon.contract import Contract
 from daemon.errors import UsageError
+from daemon.training.settings import load_training
 from daemon.validation import read_yaml, validated
 
 SECONDS = 30.0
@@ -38,6 +39,7 @@ CONTRACT = {
         {"zscore": {"mean": [0.5, 1, -2], "std": [10, 20, 5.5]}},
     ],
 }
+TRAINING = Path(__file__).parents[2] / "examples/eegbci.yaml"
 WHOLE = {**yaml.safe_load(CONFIG.read_text(encoding="utf-8"))}
 WHOLE["model"] = {"path": "m.keras", "contract": CONTRACT}
 PARTS = list("[]{}:,-&*!|>'\"%@`#?~ \n\t")
@@ -137,3 +139,9 @@ def test_conditioning(count: Counter[str], path: Path, steps: object, rate: floa
         conditioned(validated(Contract, read_yaml(path, "contract"), str(path)))
 
     check(count, load, path, dumped({**CONTRACT, "sample_rate": rate, "conditioning": steps}))
+
+
+@FUZZ
+@given(written(yaml.safe_load(TRAINING.read_text("utf-8")), TRAINING.read_bytes()))
+def test_training(count: Counter[str], path: Path, content: bytes) -> None:
+    check(count, load_training, path, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from typing import Any
 import keras
 import pytest
 from pages import PATIENCE, Tab, chromium, free_port, needs_chromium
-from programs import eegd, open_inlet, unique, write_config, write_contract
+from programs import eegd, finish, open_inlet, unique, write_config, write_contract
 
 from daemon.encoders.architectures import channel_lstm
 from daemon.ops.observer import Observer
@@ -239,3 +240,18 @@ def test_without_its_token_nothing_is_served(address: str, token: str) -> None:
     wrong = {"Cookie": cookie(address, token)["Cookie"] + "x"}
     assert ask(address, **wrong)[0] == 401
     assert ask(address, Cookie="[;=")[0] == 401
+
+
+def test_a_port_that_is_taken_or_a_weak_token_is_said_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = finish("dashboard", "--port", str(port), seconds=PATIENCE)
+    assert code == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in err
+    assert "choose a free port" in err
+    code, _, err = finish("dashboard", "--port", "0", "--token", "short", seconds=PATIENCE)
+    assert (code, "--token: 16 to 128 letters" in err) == (2, True)
+    code, _, err = finish("dashboard", "--port", "0", "--metrics", "ftp://x", seconds=PATIENCE)
+    assert (code, "is no address like" in err) == (2, True)

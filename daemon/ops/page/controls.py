@@ -15,7 +15,10 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
 class Controls(BaseModel):
-    """``gain`` is microvolts a row; ``picked`` None shows the model's channels."""
+    """``gain`` is microvolts a row; ``picked`` None shows the model's channels.
+
+    ``seen`` is the number of the last news that the page has shown.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,6 +28,7 @@ class Controls(BaseModel):
     accent: Colour = "#0072b2"
     muted: Colour = "#a9b7c4"
     warn: Colour = "#d55e00"
+    seen: int = 0
     paused: bool = False
     gain: Annotated[float, Field(gt=0, le=1e6)] = 50.0
     picked: Annotated[list[int], Field(max_length=MAX_CHANNELS)] | None = None

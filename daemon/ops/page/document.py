@@ -4,6 +4,7 @@ Rules that hold here:
 
 - Words reach the page as text (``textContent`` in ``page.js``), never as markup.
 - What a browser sends changes only how its own page is drawn.
+- A browser that is slow, hidden or asleep gets no more than it has shown, so that nothing piles up.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from daemon.ops.standing import SIGNS, abstentions, classes_of, facts, fit, stan
 
 _TICK = 125  # ms
 _WORDS = 4  # ticks between two looks at what is said in words
+_AHEAD = 2  # news that a browser may still have to show
 _HERE = Path(__file__).parent
 _TEMPLATE = Environment(loader=FileSystemLoader(_HERE)).get_template("page.html")
 
@@ -51,6 +53,8 @@ class Page:
         self.latency = Latency()
         self._controls = Controls()
         self._ticks = 0
+        self._told = 0
+        self._shown = 0
         self._said = ColumnDataSource({"json": [""]})
         self._said.js_on_change(
             "data", CustomJS(code="window.eegd.show(JSON.parse(cb_obj.data.json[0]))")
@@ -63,9 +67,13 @@ class Page:
     def _choose(self, attribute: str, old: Any, new: Any) -> None:
         text = new.get("json", [""])
         if len(text) == 1 and isinstance(text[0], str):
-            self._controls = read(text[0], self._controls)
+            chosen = read(text[0], self._controls)
+            self._shown = chosen.seen
+            self._controls = chosen.model_copy(update={"seen": 0})
 
     def tick(self) -> None:
+        if self._told - self._shown > _AHEAD:
+            return
         seen = self._observer.snapshot()
         now = self._observer.clock()
         zone = datetime.now().astimezone().utcoffset()
@@ -75,6 +83,7 @@ class Page:
             classes = classes_of(seen)
             self.history.tick(seen, classes, now, self._controls, to_page)
             self.latency.tick(seen, self._controls)
+            self._told += 1
             self._said.data = {"json": [json.dumps(self._words(seen, classes, now))]}
         self._ticks += 1
 
@@ -84,6 +93,7 @@ class Page:
         fits, _ = fit(seen)
         probabilities = (last.probabilities if last else None) or {}
         return {
+            "number": self._told,
             "state": {
                 "kind": state.kind,
                 "sign": SIGNS[state.kind],

@@ -3,11 +3,13 @@
 window.eegd = (() => {
   const GAINS = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
   const STALE = 3000; // ms without news from `eegd dashboard` until that is said
+  const AGAIN = 30000; // ms until the page starts over, if that answers at all
   const $ = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const chosen = { paused: false, gain: 50, picked: null };
   let theme = localStorage.getItem("eegd-theme"); // null: as the system
   let heard = Date.now();
+  let asking = false;
   let said = null;
 
   function text(element, value) {
@@ -28,7 +30,7 @@ window.eegd = (() => {
       name,
       style.getPropertyValue(`--${name}`).trim(),
     ]);
-    const json = JSON.stringify({ ...chosen, ...Object.fromEntries(colours) });
+    const json = JSON.stringify({ ...chosen, seen: said?.number ?? 0, ...Object.fromEntries(colours) });
     if (controls.data.json[0] !== json) controls.data = { json: [json] };
   }
 
@@ -37,7 +39,6 @@ window.eegd = (() => {
     said = news;
     heard = Date.now();
     stale();
-    send(); // a page that came back tells a new server what was chosen
     document.body.dataset.kind = news.state.kind;
     text($("sign"), news.state.sign);
     text($("headline"), news.state.headline);
@@ -56,6 +57,7 @@ window.eegd = (() => {
     picker(news);
     $("pause").setAttribute("aria-pressed", String(chosen.paused));
     text($("gain"), `${chosen.gain} µV`);
+    send(); // that these were shown: the server waits for it
   }
 
   // An old decision is never shown as if it were the present one.
@@ -186,10 +188,11 @@ window.eegd = (() => {
     document.body.toggleAttribute("data-stale", old);
     if (!old) return;
     text($("stale"), `✕ This page has heard nothing from eegd dashboard for ${Math.round(silent / 1000)} s: what it shows is old.`);
-    if (silent > 3 * STALE) {
-      const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
-      if (answer?.ok && Date.now() - heard > STALE) location.reload();
-    }
+    if (silent < AGAIN || asking) return;
+    asking = true; // of a small file: a page is work for the server
+    const answer = await fetch("static/js/bokeh-api.min.js", { method: "HEAD", cache: "no-store" }).catch(() => null);
+    asking = false;
+    if (answer?.ok && Date.now() - heard > AGAIN) location.reload();
   }
 
   addEventListener("DOMContentLoaded", () => {

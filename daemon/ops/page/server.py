@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import socket
 import threading
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _MESSAGE = 1 << 20  # bytes that a browser may send at once
 _STOP_POLL = 100  # ms
+_UNUSED = 60_000  # ms that a browser on a loaded machine may take from a page to its websocket
 
 
 def serve(
@@ -50,10 +52,12 @@ def serve(
     Raises
     ------
     UsageError
-        Nothing can listen there.
+        Nothing can listen there, or the token cannot be one.
     """
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
+    if token is not None and not re.fullmatch(r"[A-Za-z0-9_.~-]{16,128}", token):
+        raise UsageError("--token: 16 to 128 letters, digits or any of _ . ~ -")
     for library in ("bokeh", "tornado"):
         logging.getLogger(library).setLevel(logging.ERROR)
     sockets = _listen(host, port)
@@ -64,6 +68,7 @@ def serve(
     inside = BokehTornado(
         {"/": application},
         extra_websocket_origins=["*"],
+        unused_session_lifetime_milliseconds=_UNUSED,
         websocket_max_message_size_bytes=_MESSAGE,
         use_index=False,
         stats_log_frequency_milliseconds=3_600_000,
