@@ -3,14 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test exactness timeline soak faults soak-faults dashboard-soak views-latency pictures \
-	fuzz check format demo-model
+.PHONY: demo test doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
+	pictures fuzz check format demo-model
 
 demo: .venv/core
 	$(BIN)/eegd demo
 
+# Two at a time: most of it waits. LSL has 32 ports on a machine for all of them.
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Faults planted in this computer, its network and streams, all of which `eegd doctor` must find.
+doctor: .venv/test
+	$(BIN)/python -m pytest -m "slow or not slow" tests/live/test_doctor.py
 
 # Ten minutes at eight times real time: memory must stay flat.
 soak: .venv/test

@@ -2,6 +2,7 @@
 
 The data's way through the program is the list of files, top to bottom::
 
+    discovery     which stream
     inlet         LSL → Chunk
     timeline      Chunk → regular samples
     montage       the model's channels, in its order and unit
@@ -17,13 +18,15 @@ The data's way through the program is the list of files, top to bottom::
 stamps lie around it, from what ``offsets`` tell; ``resampling`` helps conditioning, whose words
 are ``steps``. ``intake`` puts timeline … conditioning together once, for training too;
 ``pipeline`` puts it before ring … decision, for live runs and recordings alike; ``service`` runs
-that between an inlet and an outlet. ``assembly`` makes model, engine, intake and pipeline of a
-config, ``live`` the whole daemon, again at each reload; ``cli`` calls them.
+that between a ``subscription`` and an outlet, with ``commentary`` in the log. ``assembly`` makes
+model, engine, intake and pipeline of a config, ``live`` the whole daemon, again at each reload;
+``offline`` checks afterwards what was published; ``cli`` calls them.
 ``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
 ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
 ``chatter`` keeps libraries quiet.
-Around it stand ``rehearsal/`` (simulator, recordings, replay, demo) and ``ops/`` (metrics, logs,
-systemd, benchmarks; ``observer`` and its two views, ``page/`` and ``watch``).
+Around it stand ``rehearsal/`` (simulator, recordings, replay, demo), ``training/`` (recordings →
+a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``
+and its two views, ``page/`` and ``watch``).
 
 Everything between inlet and outlet is pure: numpy and scipy only, no clock, thread, LSL or logging.
 """

@@ -6,6 +6,9 @@ Imports TensorFlow; `daemon.chatter.import_tensorflow` comes before it.
 from __future__ import annotations
 
 import logging
+from typing import Any
+
+import keras
 
 from daemon.config import Config
 from daemon.contract import Contract
@@ -16,6 +19,7 @@ from daemon.encoders.loading import LoadedModel
 from daemon.intake import Intake
 from daemon.pipeline import Engine, Pipeline
 from daemon.records import StreamDescription
+from daemon.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -108,3 +112,27 @@ def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
             ),
         }.items()
     )
+
+
+def model_facts(network: keras.Model, loaded: LoadedModel | None, plan: Plan) -> dict[str, Any]:
+    """What `eegd inspect` and `eegd run --check` tell machines; ``loaded`` None: a bare file."""
+    return {
+        "model": str(loaded.path) if loaded else None,
+        "sha256": loaded.sha256 if loaded else None,
+        "bundle_sha256": loaded.bundle_sha256 if loaded else None,
+        "verdict": loaded.verdict if loaded else None,
+        "contract": loaded.contract.model_dump(mode="json") if loaded else None,
+        "parameters": network.count_params(),
+        "layers": [
+            {
+                "type": type(layer).__name__,
+                "name": clean(layer.name),
+                "parameters": layer.count_params(),
+            }
+            for layer in network.layers
+        ],
+        "engine": plan.kind,
+        "engine_why": plan.why,
+        "device": plan.device,
+        "device_why": plan.device_why,
+    }

@@ -13,18 +13,25 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
 from daemon import __version__
 from daemon.chatter import import_tensorflow, quiet_liblsl
-from daemon.errors import EegdError
+from daemon.errors import EegdError, UsageError
 from daemon.text import clean
 
+if TYPE_CHECKING:
+    from daemon.records import StreamDescription
+
 log = logging.getLogger("daemon")
+
+_JSON_LINES = "daemon.json_lines"  # key of what the commands of one run share
 
 CONFIG = click.option(
     "-c",
@@ -45,6 +52,33 @@ CONFIG_IF_ANY = click.option(
 )
 
 
+_MARKERS = (
+    click.option("--compare", is_flag=True, help="Compare with the true classes in the file."),
+    click.option("--markers", help="The marker stream that tells them [default: every one]."),
+    click.option(
+        "--map",
+        "names",
+        multiple=True,
+        metavar="MARKER=CLASS",
+        help="Which class a marker begins, or with no class ends [default: that of its name].",
+    ),
+)
+
+
+def _with_markers(command: Any) -> Any:
+    for option in reversed(_MARKERS):
+        command = option(command)
+    return command
+
+
+def _mapped(names: tuple[str, ...]) -> dict[str, str]:
+    split = [name.rpartition("=") for name in names]
+    for name, (marker, _, _) in zip(names, split, strict=True):
+        if not marker:
+            raise click.UsageError(f"--map {name} is not MARKER=CLASS")
+    return {marker: label for marker, _, label in split}
+
+
 class _Group(click.Group):
     """Turns an error for people into its one line and its exit code, a signal into 0."""
 
@@ -54,11 +88,22 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EegdError as error:
-            click.echo(f"eegd: {error}", err=True)
+            if ctx.meta.get(_JSON_LINES):
+                log.critical("%s", error)
+            else:
+                click.echo(f"eegd: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("eegd: stopped", err=True)
             _leave()
+
+
+def _log_json_lines() -> None:
+    from daemon.ops.jsonlines import JsonLines
+
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines())
+    click.get_current_context().meta[_JSON_LINES] = True
 
 
 def _leave(code: int = 0) -> NoReturn:
@@ -70,10 +115,13 @@ def _leave(code: int = 0) -> NoReturn:
 
 def _if_any(config_path: Path) -> Path | None:
     """``config_path``, or None where it is only the default and there is no such file."""
-    source = click.get_current_context().get_parameter_source("config_path")
-    if source is ParameterSource.DEFAULT and not config_path.exists():
-        return None
-    return config_path
+    return config_path if _is_asked_for("config_path") or config_path.exists() else None
+
+
+def _is_asked_for(option: str) -> bool:
+    """Whether ``option`` was given, and is not only its default."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -91,11 +139,25 @@ def main() -> None:
 @main.command()
 @CONFIG
 @click.option("--check", is_flag=True, help="Validate config and model, print the plan, exit.")
-def run(config_path: Path, check: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The plan of --check for machines.")
+@click.option(
+    "--log-format",
+    type=click.Choice(("lines", "json")),
+    default="lines",
+    show_default=True,
+    show_envvar=True,
+    envvar="EEGD_LOG_FORMAT",
+    help="Log lines for people, or a JSON object a line.",
+)
+def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
     """The daemon: classify a live EEG stream until stopped."""
     from daemon.config import load_config
     from daemon.stop import hangups, stopped_at_once
 
+    if as_json and not check:
+        raise click.UsageError("--json goes with --check")
+    if log_format == "json":
+        _log_json_lines()
     config = load_config(config_path)
     with stopped_at_once(), hangups() as reloads:
         quiet_liblsl()
@@ -103,7 +165,13 @@ def run(config_path: Path, check: bool) -> None:
         if check:
             from daemon import assembly
 
-            click.echo(assembly.plan_text(config, *assembly.load(config)))
+            loaded, plan = assembly.load(config)
+            if as_json:
+                facts = assembly.model_facts(loaded.model, loaded, plan)
+                facts["config"] = config.model_dump(mode="json")
+                click.echo(json.dumps(facts, indent=2))
+            else:
+                click.echo(assembly.plan_text(config, loaded, plan))
             return
         from daemon import live
 
@@ -115,7 +183,15 @@ def run(config_path: Path, check: bool) -> None:
 @click.argument("recording", type=click.Path(path_type=Path))
 @CONFIG
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file [default: standard output].")
-def score(recording: Path, config_path: Path, out: Path | None) -> None:
+@_with_markers
+def score(
+    recording: Path,
+    config_path: Path,
+    out: Path | None,
+    compare: bool,
+    markers: str | None,
+    names: tuple[str, ...],
+) -> None:
     """The same pipeline over a recording, as fast as it goes."""
     from daemon.config import load_config
     from daemon.rehearsal.recordings import read_recording
@@ -127,6 +203,7 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         name=config.stream.name,
         source_id=config.stream.source_id,
         hostname=config.stream.hostname,
+        markers=markers,
     )
     import_tensorflow()
     from daemon import assembly
@@ -143,7 +220,9 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
     from daemon.rehearsal.scoring import write_predictions
 
     with click.progressbar(length=len(source.stamps), label="scoring", file=sys.stderr) as progress:
-        write_predictions(pipeline, source, loaded.contract.classes, out, progress.update)
+        predictions = write_predictions(
+            pipeline, source, loaded.contract.classes, out, progress.update
+        )
     counts = pipeline.counts
     log.info(
         "%d predictions, %d abstained, %d gaps in %d samples",
@@ -151,6 +230,117 @@ def score(recording: Path, config_path: Path, out: Path | None) -> None:
         counts.abstained,
         pipeline.gaps,
         counts.samples,
+    )
+    if compare or markers or names:
+        from daemon import offline
+
+        found = offline.compare(predictions, source, config, loaded.contract, _mapped(names))
+        click.echo(found.text(), err=out is None)
+
+
+@main.command()
+@click.argument("session", type=click.Path(path_type=Path))
+@CONFIG
+@click.option(
+    "--tolerance", default=1e-5, show_default=True, help="By which a probability may differ."
+)
+@_with_markers
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def verify(
+    session: Path,
+    config_path: Path,
+    tolerance: float,
+    compare: bool,
+    markers: str | None,
+    names: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Recompute every prediction in a recorded session (XDF); exit code 1 if one differs."""
+    from daemon.config import load_config
+    from daemon.rehearsal.session import read_session
+
+    config = load_config(config_path)
+    recorded = read_session(session, config.stream.given, config.output.name, markers)
+    import_tensorflow()
+    from daemon import assembly, offline
+
+    loaded, plan = assembly.load(config)
+    with click.progressbar(
+        length=len(recorded.predictions), label="verifying", file=sys.stderr
+    ) as progress:
+        found = offline.verify(
+            recorded, config, loaded, plan, tolerance=tolerance, advance=progress.update
+        )
+    text, content = found.text(), found.as_dict()
+    if compare or markers or names:
+        against = offline.compare(
+            recorded.on_eeg_clock, recorded.eeg, config, loaded.contract, _mapped(names)
+        )
+        text, content["comparison"] = f"{text}\n{against.text()}", against.as_dict()
+    click.echo(json.dumps(content, indent=2) if as_json else text)
+    if found.faults():
+        raise EegdError(f"session {session} does not agree: {'; '.join(found.faults())}")
+
+
+@main.command()
+@click.argument("training_path", metavar="TRAINING.yaml", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The bundle: a new folder."
+)
+@click.option(
+    "--also-random",
+    is_flag=True,
+    help="Evaluate on a random split too, which over-states, beside the honest one.",
+)
+def train(training_path: Path, out: Path, also_random: bool) -> None:
+    """Recordings → a model bundle, evaluated honestly; killed, it goes on where it was."""
+    from daemon.errors import UsageError
+
+    import_tensorflow()
+    try:
+        from daemon.training.settings import load_training
+        from daemon.training.train import train
+    except ImportError as error:
+        raise UsageError(
+            f"eegd train needs {error.name}: pip install 'eeg-classifier-daemon[train]'"
+        ) from None
+
+    def say(text: str) -> None:
+        # In the place of the bar, which is drawn anew below.
+        click.echo("\r\x1b[K" * sys.stderr.isatty(), file=sys.stderr, nl=False)
+        log.info("%s", text)
+
+    training = load_training(training_path)
+    with click.progressbar(length=1000, label="training", file=sys.stderr) as progress:
+        verdict = train(
+            training,
+            out,
+            also_random=also_random,
+            say=say,
+            advance=lambda share: progress.update(round(1000 * share) - progress.pos),
+        )
+    click.echo(f"{out}: {verdict}")
+    click.echo(f"report     {out / 'report.md'}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The bundle: a new folder."
+)
+@click.option("--sample-rate", help="Hz.")
+@click.option("--channels", help="Labels in the model's order, separated by commas.")
+@click.option("--unit", help="volts, millivolts or microvolts.")
+@click.option("--classes", help="In the order of the model's outputs, separated by commas.")
+@click.option("--window", help="Steps, of a model that takes any number.")
+def bundle(model: Path, out: Path, **given: str | None) -> None:
+    """A bare Keras file → a bundle; asks for what the file does not say."""
+    import_tensorflow()
+    from daemon.encoders import bare
+
+    contract = bare.adopt(model, out, given, click.prompt if sys.stdin.isatty() else None)
+    click.echo(
+        f"{out}: {contract.window} steps of {len(contract.channels)} channels, {bare.VERDICT}"
     )
 
 
@@ -339,31 +529,53 @@ def service(config_path: Path, user: str | None, install: bool, to: Path) -> Non
 
 @main.command()
 @click.argument("model", type=click.Path(path_type=Path))
-def inspect(model: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def inspect(model: Path, as_json: bool) -> None:
     """A model's layers, parameters and contract, which engine will run it, and why."""
     import_tensorflow()
     from daemon.config import WindowConfig
     from daemon.encoders import architectures, engines, loading
 
-    if model.is_dir():
-        loaded = loading.load(model, None)
-        network, contract = loaded.model, loaded.contract
+    loaded = loading.load(model, None) if model.is_dir() else None
+    network = loaded.model if loaded else loading.load_keras(model)
+    window = network.inputs[0].shape[1] or architectures.WINDOW
+    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
+    if as_json:
+        from daemon import assembly
+
+        click.echo(json.dumps(assembly.model_facts(network, loaded, plan), indent=2))
+        return
+    if loaded:
+        contract = loaded.contract
+        click.echo(f"bundle     {loaded.bundle_sha256 or 'no manifest: made by hand'}")
         click.echo(f"sha256     {loaded.sha256}")
         click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
         for key, value in contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             click.echo(f"{key:<12} {shown}")
     else:
-        network = loading.load_keras(model)
         click.echo("contract   none: a bare Keras file; write one under model.contract")
     click.echo(f"parameters {network.count_params():,}")
     for layer in network.layers:
         name, parameters = clean(layer.name), layer.count_params()
         click.echo(f"  {type(layer).__name__:<14} {name:<24} {parameters:>10,}")
-    window = network.inputs[0].shape[1] or architectures.WINDOW
-    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
     click.echo(f"engine     {plan.kind}: {plan.why}")
     click.echo(f"device     {plan.device}: {plan.device_why}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """A script for a shell, which then completes commands and options.
+
+    For bash, `eval "$(eegd completion bash)"` in ~/.bashrc; for zsh likewise in ~/.zshrc; for fish,
+    `eegd completion fish > ~/.config/fish/completions/eegd.fish`.
+    """
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(main, {}, "eegd", "_EEGD_COMPLETE").source())
 
 
 @main.command()
@@ -378,20 +590,25 @@ def streams(config_path: Path, wait: float, as_json: bool) -> None:
     from daemon.inlet import list_streams
     from daemon.ops import listing
 
-    config = contract = None
+    judged: Callable[[StreamDescription], listing.Offer] = listing.Offer
     if path := _if_any(config_path):
-        config = load_config(path)
-        contract = read_contract(config.model.path, config.model.contract)
-    offers = [
-        listing.judged(stream, config.stream, contract)
-        if config and contract
-        else listing.Offer(stream)
-        for stream in list_streams(wait)
-    ]
+        try:
+            config = load_config(path)
+            contract = read_contract(config.model.path, config.model.contract)
+            judged = partial(listing.judged, config=config, contract=contract)
+        except UsageError as error:
+            if _is_asked_for("config_path"):
+                raise
+            log.warning("%s; whether streams fit is not said", error)
+    offers = [judged(stream) for stream in list_streams(wait)]
     if as_json:
         click.echo(json.dumps([offer.as_dict() for offer in offers], indent=2))
     else:
-        click.echo(listing.table(offers) if offers else "no streams found")
+        click.echo(
+            listing.table(offers)
+            if offers
+            else "no streams found; `eegd doctor` looks for the reason"
+        )
 
 
 @main.command()

@@ -29,7 +29,7 @@ class _Stage(Protocol):
     def restart(self) -> None: ...
 
     def apply(self, block: Float64) -> Float64:
-        """``block`` (n, channels), n > 0, C-contiguous, may be changed."""
+        """``block`` (n, channels), n > 0, in any layout."""
 
 
 class Conditioning:
@@ -57,6 +57,7 @@ class Conditioning:
         up: int = 1,
         down: int = 1,
     ) -> None:
+        self._channels = channels
         self._resampler = Resampler(up, down) if up != down else None
         self._stages = _stages(steps, rate, [*map(normal_label, labels)], channels)
 
@@ -79,10 +80,11 @@ class Conditioning:
         newest = None
         if self._resampler is not None:
             samples, newest = self._resampler.apply(samples)
-        for stage in self._stages if len(samples) else ():
-            # The sums over channels are the same ones only in the same layout.
-            samples = np.ascontiguousarray(stage.apply(samples))
-        return samples.astype(np.float32), newest
+            if not len(samples):
+                return np.empty((0, self._channels), np.float32), newest
+        for stage in self._stages:
+            samples = stage.apply(samples)
+        return samples.astype(np.float32, order="C"), newest
 
 
 def second_order_sections(step: Step, rate: float) -> Float64:
@@ -150,6 +152,7 @@ class _Reference:
         """It remembers nothing."""
 
     def apply(self, block: Float64) -> Float64:
+        # A sum has the same order, and so the same digits, only in the same layout.
         reference = np.ascontiguousarray(block[:, self._of]).mean(axis=1, keepdims=True)
         referred: Float64 = block[:, : self._channels] - reference
         return referred

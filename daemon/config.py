@@ -30,13 +30,17 @@ class StreamConfig(Strict):
     channels: Labels | None = None
     unit: Unit | None = None
 
-    def __str__(self) -> str:
-        given = {
+    @property
+    def given(self) -> dict[str, str]:
+        """The properties that a stream must have."""
+        return {
             key: getattr(self, key)
             for key in ("type", "name", "source_id", "hostname")
             if getattr(self, key) is not None
         }
-        return ", ".join(f"{key} {value!r}" for key, value in given.items()) or "any stream"
+
+    def __str__(self) -> str:
+        return ", ".join(f"{key} {value!r}" for key, value in self.given.items()) or "any stream"
 
 
 class ModelConfig(Strict):

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from daemon.errors import ContractError, UsageError
 from daemon.records import StreamDescription
-from daemon.steps import HIGHEST, LOWEST, NARROWEST, Step
+from daemon.steps import Step, require_sensible
 from daemon.validation import Labels, Strict, read_yaml, validated
 
 Unit = Literal["volts", "millivolts", "microvolts"]
@@ -138,25 +138,10 @@ class Contract(Strict):
     @field_validator("conditioning")
     @classmethod
     def _sensible_steps(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
-        for n, step in enumerate(steps):
-            if step.resample and n:
-                raise ValueError("resample comes first: the steps after it are at sample_rate")
-            if step.zscore and n < len(steps) - 1:
-                raise ValueError("zscore comes last: it is of what the model was trained on")
-        if sum(step.reference is not None for step in steps) > 1:
-            raise ValueError("reference occurs more than once; the last one alone has an effect")
         for step in steps:
             _require_distinct([normal_label(label) for label in step.reference or ()])
-        rate, channels = info.data.get("sample_rate"), info.data.get("channels")
-        if rate is not None:
-            for step in steps:
-                _require_below_nyquist(step, rate)
-        if channels is not None and steps and (zscore := steps[-1].zscore):
-            for key, values in (("mean", zscore.mean), ("std", zscore.std)):
-                if len(values) != len(channels):
-                    raise ValueError(
-                        f"zscore.{key} has {len(values)} values for {len(channels)} channels"
-                    )
+        if "sample_rate" in info.data and "channels" in info.data:
+            require_sensible(steps, info.data["sample_rate"], len(info.data["channels"]))
         return steps
 
     @property
@@ -219,7 +204,7 @@ class Contract(Strict):
         if abs(sent - needed) <= RATE_TOLERANCE:
             return 1, 1
         said = f"its rate is {f'{sent:g} Hz' if sent else 'irregular (0 Hz)'}"
-        if not (self.conditioning and self.conditioning[0].resample and 0 < sent < _FASTEST):
+        if not (self.conditioning and self.conditioning[0].resample and 0 < sent <= _FASTEST):
             differences.append(f"{said}, the model needs {needed:g} Hz")
             return 1, 1
         ratio = (_rate(needed) / _rate(sent)).limit_denominator(MAX_RATIO)
@@ -360,20 +345,6 @@ def _rate(hertz: float) -> Fraction:
     """A declared rate without the fraction that a device rounded."""
     near = round(hertz)
     return Fraction(near if near and abs(hertz - near) <= RATE_TOLERANCE else hertz)
-
-
-def _require_below_nyquist(step: Step, rate: float) -> None:
-    for frequency in step.frequencies:
-        if not LOWEST * rate <= frequency <= HIGHEST * rate:
-            raise ValueError(
-                f"{step.kind} {frequency:g} Hz is not between 0 and half of sample_rate, "
-                f"{rate / 2:g} Hz"
-            )
-    if step.bandpass and step.bandpass.high - step.bandpass.low < NARROWEST * rate:
-        raise ValueError(
-            f"bandpass {step.bandpass.low:g} to {step.bandpass.high:g} Hz is no band: low comes "
-            "first, and high is above it"
-        )
 
 
 def _require_distinct(labels: list[str]) -> None:

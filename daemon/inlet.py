@@ -1,4 +1,4 @@
-"""LSL → Chunk: find the one stream that matches, verify it, pull its raw samples.
+"""LSL → Chunk: subscribe to one stream and pull its raw samples.
 
 Rules that hold here (each answers a way in which LSL loses data without a word):
 
@@ -7,8 +7,6 @@ Rules that hold here (each answers a way in which LSL loses data without a word)
   resolved, described and verified anew.
 - The clock offset is asked for in a thread of its own, which may hang without harm.
 - Chunks of one sample on the wire, whatever the sender prefers; everything there is, each time.
-- Anyone can announce anything. What a stream says of itself is limited and cleaned in `describe`,
-  before anything is reserved for it; only the search compares it as it is.
 """
 
 from __future__ import annotations
@@ -18,16 +16,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
-from daemon.errors import ContractError, EegdError, StreamNotFoundError
+from daemon.discovery import Anything, Wanted, describe, find_streams, refuse_several
+from daemon.errors import ContractError, EegdError
 from daemon.records import Chunk, StreamDescription
-from daemon.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +34,6 @@ BUFFER = 3600
 # liblsl reserves places for as many samples at once, some 35 bytes each. Up to 1165 Hz these are
 # BUFFER, above less: a stream can announce any rate.
 _PLACES = 1 << 22
-# Beyond these no stream is described, let alone subscribed to.
-MAX_CHANNELS = 1024
-MAX_RATE = 1e6
-MAX_METADATA = 4 << 20  # characters of XML
-_NUMPY = {
-    pylsl.cf_float32: "float32",
-    pylsl.cf_double64: "double64",
-    pylsl.cf_string: "string",
-    pylsl.cf_int32: "int32",
-    pylsl.cf_int16: "int16",
-    pylsl.cf_int8: "int8",
-    pylsl.cf_int64: "int64",
-}
-_KEYS = ("type", "name", "source_id", "hostname")
-_RESOLVE = 1.0
-_POLL = 0.05
 _METADATA = 5.0
 _SLICE = 0.2
 _OFFSET_INTERVAL = 5.0
@@ -65,51 +47,10 @@ class StreamLostError(EegdError):
         self.left = left
 
 
-class Wanted(Protocol):
-    """Which stream to look for; None leaves a property open. See `daemon.config.StreamConfig`."""
-
-    @property
-    def type(self) -> str | None: ...
-    @property
-    def name(self) -> str | None: ...
-    @property
-    def source_id(self) -> str | None: ...
-    @property
-    def hostname(self) -> str | None: ...
-
-
-def find_streams(wanted: Wanted, wait: float = _RESOLVE) -> list[pylsl.StreamInfo]:
-    """The streams that answer within ``wait`` seconds and match every property given."""
-    return _matching(pylsl.resolve_streams(wait_time=wait), wanted)
-
-
-def _matching(infos: list[pylsl.StreamInfo], wanted: Wanted) -> list[pylsl.StreamInfo]:
-    return [
-        info
-        for info in infos
-        if all(
-            value is None or getattr(info, key)() == value
-            for key in _KEYS
-            for value in (getattr(wanted, key),)
-        )
-    ]
-
-
-def matches(stream: StreamDescription, wanted: Wanted) -> bool:
-    """Whether ``stream`` is one that is ``wanted``, but for what `describe` has cleaned."""
-    return all(getattr(wanted, key) in (None, getattr(stream, key)) for key in _KEYS)
-
-
 def now() -> float:
     """This host's LSL clock, in seconds: the clock of every stamp."""
     clock: float = pylsl.local_clock()
     return clock
-
-
-class Anything:
-    """Leaves every property of a stream open."""
-
-    type = name = source_id = hostname = None
 
 
 def list_streams(wait: float) -> list[StreamDescription]:
@@ -125,104 +66,6 @@ def list_streams(wait: float) -> list[StreamDescription]:
         except ContractError as error:
             log.warning("%s", error)
     return sorted(described, key=lambda stream: (stream.hostname, stream.name, stream.type))
-
-
-def resolve(
-    wanted: Wanted, *, timeout: float | None, stopped: Callable[[], bool]
-) -> pylsl.StreamInfo | None:
-    """The first stream that matches, or None when ``stopped`` says so first.
-
-    Another that is slower to answer shows in `Inlet.require_only`, while the samples of this one
-    queue.
-
-    Raises
-    ------
-    StreamNotFoundError
-        None answered within ``timeout`` seconds; None waits for ever.
-    ContractError
-        Several match; names them all.
-    """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    told = False
-    # It looks in the background, so that a stop is heard at once.
-    resolver = pylsl.ContinuousResolver()
-    while not stopped():
-        time.sleep(_POLL)
-        found = _matching(resolver.results(), wanted)
-        if found:
-            time.sleep(_POLL)  # for other answers of the same moment
-            _refuse_several(_matching(resolver.results(), wanted), wanted)
-            return found[0]
-        if deadline is not None and time.monotonic() >= deadline:
-            raise StreamNotFoundError(
-                f"no stream matches {wanted} within {timeout:g} s (stream.resolve_timeout); "
-                "`eegd streams` lists what there is"
-            )
-        if not told:
-            log.info("waiting for a stream that matches %s", wanted)
-            told = True
-    return None
-
-
-def _refuse_several(found: list[pylsl.StreamInfo], wanted: Wanted) -> None:
-    if len(found) > 1:
-        names = "; ".join(sorted(_named(info) for info in found))
-        raise ContractError(
-            f"{len(found)} streams match {wanted}: {names}. Add name, source_id or hostname "
-            "under stream in the config until only one does"
-        )
-
-
-def describe(info: pylsl.StreamInfo) -> StreamDescription:
-    """What ``info`` says of its stream, cleaned; labels and units only if it is a full info.
-
-    Raises
-    ------
-    ContractError
-        It announces more than any amplifier has.
-    """
-    count, rate = info.channel_count(), info.nominal_srate()
-    if count > MAX_CHANNELS:
-        raise ContractError(f"{_named(info)} has {count} channels, more than {MAX_CHANNELS}")
-    if not 0 <= rate <= MAX_RATE:
-        raise ContractError(f"{_named(info)} has a rate of {rate:g} Hz, not 0 to {MAX_RATE:g}")
-    if len(info.as_xml()) > MAX_METADATA:
-        raise ContractError(f"{_named(info)} has more than {MAX_METADATA >> 20} MiB of metadata")
-    labels, units = [""] * count, [""] * count
-    channel = info.desc().child("channels").child("channel")
-    for n in range(count):
-        if channel.empty():
-            break
-        labels[n] = clean(channel.child_value("label"))
-        units[n] = clean(channel.child_value("unit"))
-        channel = channel.next_sibling("channel")
-    return StreamDescription(
-        name=clean(info.name()),
-        type=clean(info.type()),
-        source_id=clean(info.source_id()),
-        hostname=clean(info.hostname()),
-        sample_rate=rate,
-        channel_format=_NUMPY.get(info.channel_format(), "undefined"),
-        labels=tuple(labels),
-        units=tuple(units),
-    )
-
-
-def _named(info: pylsl.StreamInfo) -> str:
-    host, source_id = clean(info.hostname()), clean(info.source_id())
-    return f"stream {clean(info.name())!r} (source_id {source_id!r}) on {host}"
-
-
-class Lookout:
-    """Looks in the background for a stream that could take the place of a silent one."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._resolver = pylsl.ContinuousResolver()
-
-    def another(self, uid: str) -> bool:
-        """Whether a stream matches that is not the one with ``uid``."""
-        return any(info.uid() != uid for info in _matching(self._resolver.results(), self._wanted))
 
 
 class Inlet:
@@ -292,7 +135,7 @@ class Inlet:
             Another one answers, and this one no longer does.
         """
         found = find_streams(wanted)
-        _refuse_several(found, wanted)
+        refuse_several(found, wanted)
         if found and found[0].uid() != self.uid:
             raise StreamLostError(f"stream {self.stream} went away")
 

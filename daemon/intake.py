@@ -12,7 +12,7 @@ timeline → montage → quality → conditioning. Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from daemon.conditioning import Conditioning
 from daemon.contract import MICROVOLTS, Contract, Pick
@@ -22,8 +22,7 @@ from daemon.records import Chunk, Float32, Float64
 from daemon.timeline import Segment, Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Consecutive samples, received or bridged, that no window ends within.
 
     Attributes

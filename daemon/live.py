@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from daemon import assembly
-from daemon.config import Config, load_config
+from daemon.config import Config, MetricsConfig, load_config
 from daemon.errors import EegdError
 from daemon.ops.aside import MarkerLog, logging_aside
 from daemon.ops.claim import Claim
@@ -49,7 +49,7 @@ def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None
             stack.enter_context(closing(metrics))
         marker_log = stack.enter_context(closing(MarkerLog(config.output.log)))
         claim = stack.enter_context(closing(_claim(config)))
-        parts = _parts(config, marker_log)
+        parts = _parts(config, config.metrics, marker_log)
         claim.confirm()
         stop = stack.enter_context(Stop().signals())
 
@@ -91,6 +91,7 @@ class _Reloads:
     ) -> None:
         self._path = path
         self._config = config
+        self._metrics = config.metrics
         self._service = service
         self._marker_log = marker_log
         self._claim = claim
@@ -112,7 +113,7 @@ class _Reloads:
         config = load_config(self._path)
         claim = None if _identity(config) == _identity(self._config) else _claim(config)
         try:
-            parts = _parts(config, self._marker_log)
+            parts = _parts(config, self._metrics, self._marker_log)
             self._service.require_fit(parts)
             if claim is not None:
                 claim.confirm()
@@ -124,7 +125,7 @@ class _Reloads:
         if claim is not None:
             self._claim.close()
             self._claim = claim
-        if config.metrics != self._config.metrics:
+        if config.metrics != self._metrics:
             log.warning("metrics: the changes there are for the next start")
         self._config = config
         self._service.succeed(parts)
@@ -139,8 +140,8 @@ def _claim(config: Config) -> Claim:
     return Claim(*_identity(config))
 
 
-def _parts(config: Config, marker_log: MarkerLog) -> Parts:
-    """All that ``config`` asks for, loaded, compiled and warmed up."""
+def _parts(config: Config, metrics: MetricsConfig, marker_log: MarkerLog) -> Parts:
+    """All that ``config`` asks for, loaded and warmed up; ``metrics`` are those served."""
     loaded, plan = assembly.load(config)
     contract = loaded.contract
     engine, plan = assembly.build_engine(config, loaded, plan, contract.sample_rate)
@@ -156,8 +157,7 @@ def _parts(config: Config, marker_log: MarkerLog) -> Parts:
         "verdict": loaded.verdict or "",
         "contract": contract.model_dump_json(),
         "stream": config.stream.model_dump_json(),
-        "threshold": f"{config.decision.threshold:g}",
-        "metrics_port": str(config.metrics.port or ""),
+        "metrics_port": str(metrics.port or ""),
     }
     return Parts(
         wanted=config.stream,

@@ -32,7 +32,7 @@ class Resampler:
     def __init__(self, up: int, down: int) -> None:
         self._up = up
         self._down = down
-        self._phases = phases(up, down)
+        self._phases = _phases(up, down)
         self._taps = self._phases.shape[1]
         self.restart()
 
@@ -64,7 +64,7 @@ class Resampler:
         return resampled, newest
 
 
-def phases(up: int, down: int) -> Float64:
+def _phases(up: int, down: int) -> Float64:
     """The filter's taps, (up, taps): row p for samples out that are p / up after their newest.
 
     In the order of the samples, oldest first.

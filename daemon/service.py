@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
+from daemon.commentary import Commentary
+from daemon.discovery import Wanted
 from daemon.errors import ContractError
-from daemon.inlet import Inlet, Lookout, StreamLostError, Wanted, now, resolve
+from daemon.inlet import StreamLostError, now
 from daemon.intake import Intake
 from daemon.outlet import Outlet
 from daemon.pipeline import Counts, Pipeline
-from daemon.records import Chunk, Prediction, StreamDescription
+from daemon.records import Prediction, StreamDescription
+from daemon.subscription import Subscription, subscribe
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,6 @@ _UNDER_WAY = 0.05  # seconds that a sample may be on its way to us when the stop
 _DRAIN = 0.5  # seconds that the samples received before a stop may take to be answered
 _BLOCK = 512  # samples fed between two looks at the stop flag
 _RETRY, _RETRY_MOST = 0.5, 2.0  # seconds between two attempts to connect, doubled each time
-_BEHIND = 4 * _BLOCK  # samples that wait until it is said
-
-_NOTHING = Chunk(np.empty((0, 0)), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +97,10 @@ class Service:
         self._ended = stop
         self._observe = observe
         self.reconnects = 0
-        self._inlet: Inlet | None = None
-        self._lookout: Lookout | None = None
-        self._heard = 0.0
-        self._backlog = _NOTHING
-        self._lost = ""
+        self._commentary = Commentary()
+        self._subscription: Subscription | None = None
         self._refusal = ""
         self._retry = _RETRY
-        self._left_out = 0
-        self._told_gaps = 0
-        self._told_back_steps = 0
-        self._told_rate = False
-        self._told_skipped = 0
-        self._told_waiting = 0
 
     def _use(self, parts: Parts) -> None:
         self._parts = parts
@@ -129,9 +118,9 @@ class Service:
         ContractError
             The stream that is connected, and that they want too, contradicts their contract.
         """
-        inlet = self._inlet
-        if inlet is not None and parts.wanted == self._wanted:
-            parts.intake(inlet.stream)
+        subscription = self._subscription
+        if subscription is not None and parts.wanted == self._wanted:
+            parts.intake(subscription.stream)
 
     def succeed(self, parts: Parts) -> None:
         """Let ``parts`` take over as soon as that costs no window. For any thread."""
@@ -156,7 +145,7 @@ class Service:
 
     @property
     def connected(self) -> bool:
-        return self._inlet is not None
+        return self._subscription is not None
 
     @property
     def window_full(self) -> bool:
@@ -183,23 +172,25 @@ class Service:
     @property
     def backlog(self) -> int:
         """Samples that were received and are not answered yet."""
-        return len(self._backlog.stamps)
+        subscription = self._subscription
+        return subscription.waiting if subscription is not None else 0
 
     def status(self) -> str:
         """What it is doing, in a line."""
-        if self._inlet is None:
+        subscription = self._subscription
+        if subscription is None:
             return f"waiting for a stream that matches {self._wanted}"
-        if self._lookout is not None:
-            return f"stream {self._inlet.stream} is silent"
+        if subscription.stalled:
+            return f"stream {subscription.stream} is silent"
         what = "classifying" if self.window_full else "filling the window from"
-        return f"{what} stream {self._inlet.stream}"
+        return f"{what} stream {subscription.stream}"
 
     def _stop(self) -> bool:
         """Whether waiting for a stream has to end: for good, or since another may be wanted."""
-        return self._ended() or (self._inlet is None and self._successor is not self._parts)
+        return self._ended() or (not self.connected and self._successor is not self._parts)
 
     def _startup(self) -> None:
-        while self._inlet is None and not self._ended():
+        while not self.connected and not self._ended():
             self._renew()
             try:
                 self._connect(self._resolve_timeout)
@@ -207,80 +198,46 @@ class Service:
                 log.warning("%s", error)
 
     def _connect(self, timeout: float | None) -> None:
-        info = resolve(self._wanted, timeout=timeout, stopped=self._stop)
-        if info is None:
-            return
-        inlet = Inlet(info, self._stop)
-        try:
-            try:
-                intake = self._intake(inlet.stream)
-                inlet.open()
-            finally:
-                inlet.require_only(self._wanted)  # two that match are worse than one that is wrong
-            inlet.synchronise()
-        except (ContractError, StreamLostError):
-            self._left_out += inlet.close()
-            raise
-        self._tell_left_out()
-        for assumption in intake.pick.assumptions:
-            log.warning("stream %s: %s", inlet.stream, assumption)
-        self._pipeline.connect(intake)
-        self._inlet = inlet
-        self._backlog = _NOTHING
-        self._lost = ""
-        self._lookout = None
-        self._heard = time.monotonic()
-        log.info(
-            "connected to stream %s: %g Hz, %d of its %d channels",
-            inlet.stream,
-            inlet.stream.sample_rate,
-            len(intake.pick.indices),
-            inlet.stream.channel_count,
+        subscription = subscribe(
+            self._wanted,
+            self._intake,
+            timeout=timeout,
+            stopped=self._stop,
+            leave_out=self._commentary.leave_out,
         )
+        if subscription is not None:
+            self._commentary.tell_left_out()
+            self._pipeline.connect(subscription.intake)
+            self._subscription = subscription
 
     def _tick(self) -> None:
         self._renew()
-        if self._inlet is None:
+        subscription = self._subscription
+        if subscription is None:
             self._reconnect()
             self.reconnects += self.connected
             return
-        self._pull(self._inlet, 0.0 if len(self._backlog.stamps) else _PULL)
-        if len(self._backlog.stamps):
-            self._feed()
-        elif self._lost:
-            self._lose(self._lost)
-        elif self._lookout is not None:
-            if self._lookout.another(self._inlet.uid):
-                self._lose(f"stream {self._inlet.stream} stays silent and another one matches")
-        elif time.monotonic() - self._heard > self._stall_after:
+        subscription.pull(0.0 if subscription.waiting else _PULL)
+        if subscription.waiting:
+            self._feed(subscription)
+        elif subscription.lost:
+            self._lose(subscription, subscription.lost)
+        elif subscription.replaced:
+            silent = f"stream {subscription.stream} stays silent and another one matches"
+            self._lose(subscription, silent)
+        elif subscription.silence > self._stall_after and not subscription.stalled:
             self._abstain(f"no sample for {self._stall_after:g} s")
-            self._lookout = Lookout(self._wanted)
+            subscription.look_out()
 
-    def _pull(self, inlet: Inlet, timeout: float) -> None:
-        """Everything there is into the backlog: what liblsl still holds dies with the stream."""
-        if self._lost:
-            return
-        try:
-            chunk = inlet.pull(timeout)
-        except StreamLostError as error:
-            self._lost = str(error)
-            return
-        if chunk is not None:
-            self._heard = time.monotonic()
-            self._lookout = None
-            self._backlog = chunk if not self.backlog else Chunk.joined([self._backlog, chunk])
-
-    def _feed(self) -> None:
+    def _feed(self, subscription: Subscription) -> None:
         """Feed the backlog: all of it if only the newest window counts, else a block of it."""
-        backlog = self._backlog
-        n = _BLOCK if self._answer_all else len(backlog.stamps)
-        block = Chunk(backlog.samples[:n], backlog.stamps[:n], backlog.offset)
+        block = subscription.oldest(_BLOCK if self._answer_all else None)
         self._publish(self._pipeline.feed(block, newest_only=not self._answer_all))
         self._pipeline.catch_up()
         if self._followed is not None:
             self._followed.pipeline.follow(block)
-        self._backlog = Chunk(backlog.samples[n:], backlog.stamps[n:], backlog.offset)
-        self._tell()
+        subscription.drop(len(block.stamps))
+        self._commentary.tell(self._pipeline, subscription.waiting)
 
     def _renew(self) -> None:
         """Let the successor hear all that is heard; with a window as full as ours it takes over.
@@ -290,17 +247,18 @@ class Service:
         new = self._successor
         if new is self._parts:
             return
-        if self._inlet is not None and self._followed is not new:
-            if len(self._backlog.stamps):
+        subscription = self._subscription
+        if subscription is not None and self._followed is not new:
+            if subscription.waiting:
                 return  # what has been received is answered by the model it was received for
             try:
                 if new.wanted != self._wanted:
                     raise ContractError("the config has changed: another stream is wanted now")
-                new.pipeline.connect(new.intake(self._inlet.stream))
+                new.pipeline.connect(new.intake(subscription.stream))
                 self._followed = new
             except ContractError as error:
-                self._lose(str(error))
-        if self._inlet is None or new.pipeline.fullness >= self._pipeline.fullness:
+                self._lose(subscription, str(error))
+        if not self.connected or new.pipeline.fullness >= self._pipeline.fullness:
             self._take_over(new)
 
     def _take_over(self, new: Parts) -> None:
@@ -313,48 +271,10 @@ class Service:
         self._followed = None
         log.info("the reloaded config and model have taken over")
 
-    def _tell(self) -> None:
-        """Say what was lost or waits; again each time that its number has doubled."""
-        gaps, skipped = self._pipeline.gaps, self._pipeline.counts.skipped
-        if gaps > self._told_gaps:
-            log.warning("samples are missing from the stream (gap %d since the start)", gaps)
-            self._told_gaps = gaps
-        if self._pipeline.back_steps > self._told_back_steps:
-            self._told_back_steps = self._pipeline.back_steps
-            log.warning("the stream's clock stepped back; the window starts over")
-        if self._pipeline.rate_is_off != self._told_rate:
-            self._told_rate = self._pipeline.rate_is_off
-            if self._told_rate:
-                log.warning(
-                    "the stream runs at %.5g Hz: windows abstain, the model needs another rate",
-                    self._pipeline.effective_rate,
-                )
-        if skipped >= max(2 * self._told_skipped, 1):
-            log.warning(
-                "the model is slower than window.hop: %d windows skipped since the start", skipped
-            )
-            self._told_skipped = skipped
-        waiting = self.backlog
-        if waiting >= max(2 * self._told_waiting, _BEHIND):
-            log.warning("%d samples wait to be taken: the answers are late", waiting)
-            self._told_waiting = waiting
-        elif not waiting:
-            self._told_waiting = 0
-
     def _abstain(self, reason: str) -> None:
         log.warning("abstaining: %s", reason)
         self._flush()
         self._outlet.push(self._pipeline.abstain(reason, now()))
-
-    def _tell_left_out(self) -> None:
-        """Once a refusal is over: a stream may send for hours while it is refused."""
-        if self._left_out:
-            log.warning(
-                "%d samples that had arrived are left out: their stream was refused, or the "
-                "daemon was stopped before it came to them",
-                self._left_out,
-            )
-            self._left_out = 0
 
     def _flush(self) -> None:
         self._publish(self._pipeline.flush())
@@ -366,13 +286,10 @@ class Service:
             self._observe(self._outlet.push(prediction), compute)
             begin = time.perf_counter()
 
-    def _lose(self, reason: str) -> None:
-        assert self._inlet is not None
-        left = self._inlet.close()
-        if not self._lost:  # else its reason says so already
-            self._left_out += left
-        self._inlet = None
-        if self._lookout is not None:
+    def _lose(self, subscription: Subscription, reason: str) -> None:
+        self._commentary.leave_out(subscription.close())
+        self._subscription = None
+        if subscription.stalled:
             log.warning("%s", reason)  # the abstention is out since the stall
         else:
             self._abstain(reason)
@@ -397,21 +314,21 @@ class Service:
         while time.monotonic() < until and not self._stop():
             time.sleep(_PULL)
 
-    def _drain(self, inlet: Inlet) -> None:
+    def _drain(self, subscription: Subscription) -> None:
         """Answer what had been received, or was under way, when the stop came."""
         until = time.monotonic() + _UNDER_WAY
-        while (left := until - time.monotonic()) > 0 and not self._lost:
-            self._pull(inlet, left)
+        while (left := until - time.monotonic()) > 0 and not subscription.lost:
+            subscription.pull(left)
         until = time.monotonic() + _DRAIN
-        while len(self._backlog.stamps) and time.monotonic() < until:
-            self._feed()
+        while subscription.waiting and time.monotonic() < until:
+            self._feed(subscription)
         self._flush()
 
     def _shutdown(self) -> None:
-        if self._inlet is not None:
-            self._drain(self._inlet)
-            self._left_out += self._inlet.close() + self.backlog
-        self._tell_left_out()
+        if self._subscription is not None:
+            self._drain(self._subscription)
+            self._commentary.leave_out(self._subscription.close())
+        self._commentary.tell_left_out()
         self._outlet.close()
         counts = self._pipeline.counts
         log.info(

@@ -6,7 +6,7 @@ Each step is a mapping of one key, as ``{highpass: 0.5}``; what it computes is i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -178,3 +178,32 @@ class Step(_Causal):
             "zscore": lambda _: "z-score per channel",
         }
         return words[self.kind](getattr(self, self.kind))
+
+
+def require_sensible(steps: Sequence[Step], rate: float, channels: int) -> None:
+    """Whether ``steps`` go together, with a rate (Hz) and a number of channels.
+
+    Raises
+    ------
+    ValueError
+        They do not; says which and why.
+    """
+    for n, step in enumerate(steps):
+        if step.resample and n:
+            raise ValueError("resample comes first: the steps after it are at sample_rate")
+        if step.zscore and n < len(steps) - 1:
+            raise ValueError("zscore comes last: it is of what the model was trained on")
+        for frequency in step.frequencies:
+            if not LOWEST * rate <= frequency <= HIGHEST * rate:
+                raise ValueError(
+                    f"{step.kind} {frequency:g} Hz is not between 0 and half of sample_rate, "
+                    f"{rate / 2:g} Hz"
+                )
+        if step.bandpass and step.bandpass.high - step.bandpass.low < NARROWEST * rate:
+            raise ValueError(f"{step} is no band: low comes first, and high is above it")
+        for key in ("mean", "std") if step.zscore else ():
+            given = len(getattr(step.zscore, key))
+            if given != channels:
+                raise ValueError(f"zscore.{key} has {given} values for {channels} channels")
+    if sum(step.reference is not None for step in steps) > 1:
+        raise ValueError("reference occurs more than once; the last one alone has an effect")

@@ -59,18 +59,18 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def limited_text(path: Path) -> str:
+def limited_text(path: Path, limit: int = MAX_FILE) -> str:
     """The content of a small UTF-8 file.
 
     Raises
     ------
     OSError, ValueError
-        Not readable, no UTF-8, or larger than `MAX_FILE`.
+        Not readable, no UTF-8, or larger than ``limit`` bytes.
     """
     with path.open("rb") as file:
-        content = file.read(MAX_FILE + 1)
-    if len(content) > MAX_FILE:
-        raise ValueError(f"it is larger than {MAX_FILE >> 10} KiB")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it is larger than {limit >> 10} KiB")
     return content.decode("utf-8")
 
 
@@ -120,9 +120,10 @@ def _fault(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message
         fields = _fields_at(kind, loc[:-1])
         known = f"; known here: {', '.join(fields)}" if fields else ""
         return f"unknown key {key!r}{known}"
-    if not loc:
+    if not loc and code != "value_error":
         return "it must be a mapping of keys to values"
-    return f"{key}: {message.removeprefix('Value error, ')}"
+    said = message.removeprefix("Value error, ")
+    return f"{key}: {said}" if loc else said
 
 
 def _fields_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -50,13 +50,12 @@ def test_our_own_are_read_as_they_are() -> None:
             contract=contract.model_dump_json(),
             stream=wanted.model_dump_json(),
             hop="160",
-            threshold="0.5",
             metrics_port="9464",
         )
     )
     assert (read.contract, read.wanted) == (contract, wanted)
     assert (read.hop_seconds, read.window_seconds) == (1.0, 2.0)
-    assert (read.sha256, read.threshold, read.metrics_port) == ("ab" * 32, 0.5, 9464)
+    assert (read.sha256, read.metrics_port) == ("ab" * 32, 9464)
 
 
 def test_names_and_reasons_are_cleaned() -> None:
@@ -90,7 +89,7 @@ def test_absurd_ones_are_nothing() -> None:
 def test_no_description_of_strangers_is_more_than_nothing(text: str) -> None:
     """XML takes no NUL, and neither does liblsl."""
     text = text.replace("\0", "").encode("utf-8", "ignore").decode()
-    keys = ("contract", "stream", "hop", "threshold", "metrics_port", "verdict", "model")
+    keys = ("contract", "stream", "hop", "metrics_port", "verdict", "model")
     read = announcement(info(**dict.fromkeys(keys, text)))
     assert read.verdict.isprintable()
     assert read.contract is None

@@ -9,8 +9,9 @@ import pytest
 from daemon import inlet
 from daemon.config import StreamConfig
 from daemon.contract import Contract
+from daemon.discovery import MAX_CHANNELS, MAX_RATE, describe
 from daemon.errors import ContractError
-from daemon.inlet import MAX_CHANNELS, MAX_RATE, Inlet, describe
+from daemon.inlet import Inlet
 
 
 def announced(

@@ -45,10 +45,19 @@ def fingerprint(window: np.ndarray) -> np.ndarray:
     return np.array([p, 1 - p], np.float32)
 
 
-def intake(hop: int, channels: tuple[str, ...] = ("Cz",)) -> Intake:
-    contract = Contract(sample_rate=RATE, window=WINDOW, channels=channels, classes=("a", "b"))
+def intake(hop: int, channels: tuple[str, ...] = ("Cz",), rate: float = RATE) -> Intake:
+    steps = () if rate == RATE else ({"resample": True},)
+    contract = Contract.model_validate(
+        {
+            "sample_rate": RATE,
+            "window": WINDOW,
+            "channels": channels,
+            "classes": ("a", "b"),
+            "conditioning": steps,
+        }
+    )
     units = ("microvolts",) * len(channels)
-    stream = StreamDescription("Amp", "EEG", "", "", RATE, "float32", channels, units)
+    stream = StreamDescription("Amp", "EEG", "", "", rate, "float32", channels, units)
     return Intake(contract, contract.pick(stream, hop=hop), hop=hop, fill_up_to=0.1)
 
 
@@ -317,3 +326,40 @@ def test_a_pipeline_that_followed_answers_like_one_that_was_fed(followed: int, h
     assert first + rest == [replace(one, sequence=one.sequence + 1) for one in alone]
     assert follower.counts.samples == 400
     assert follower.fullness == 1
+
+
+@pytest.mark.parametrize("rate", [50.0, 200.0, 250.0])
+def test_windows_of_a_resampled_stream_are_those_of_its_samples(rate: float) -> None:
+    """Their times, and the share that is bridged, as if nothing had been resampled."""
+    pipeline, engine = build(hop=10)
+    pipeline.connect(intake(10, rate=rate))
+    window, hop = int(WINDOW * rate / RATE), int(10 * rate / RATE)
+    kept = np.delete(np.arange(20 * window), slice(5 * window, 5 * window + 3))
+    samples = np.sin(kept)[:, None].astype(np.float32)
+    whole = list(pipeline.feed(Chunk(samples, 3 + kept / rate)))
+    assert [p.sequence for p in whole] == list(range(19 * window // hop + 1))
+    starts = np.arange(len(whole)) * hop
+    ends = starts + window - 1
+    np.testing.assert_allclose([p.window_start for p in whole], 3 + starts / rate)
+    np.testing.assert_allclose([p.window_end for p in whole], 3 + ends / rate)
+    missing = np.isin(np.arange(20 * window), kept, invert=True)
+    filled = [missing[start : start + window].mean() for start in starts]
+    np.testing.assert_allclose([p.filled for p in whole], filled)
+    assert (pipeline.counts.samples, pipeline.counts.filled) == (len(kept), 3)
+    assert sum(engine.blocks) == 20 * WINDOW
+
+
+def test_gaps_and_steps_back_are_counted_on_from_stream_to_stream() -> None:
+    pipeline, _ = build(hop=10)
+    with_gap = np.delete(np.arange(400), slice(120, 125))
+    for connection in (1, 2):
+        run(pipeline, with_gap, [])
+        assert pipeline.gaps == connection
+        pipeline.connect(intake(10))
+        assert pipeline.gaps == connection
+        assert np.isnan(pipeline.effective_rate)
+    reloaded, _ = build(hop=10)
+    reloaded.continue_from(pipeline)
+    assert reloaded.gaps == 2
+    run(reloaded, with_gap, [])
+    assert reloaded.gaps == 3

@@ -54,7 +54,7 @@ def seen(*markers: Marker, **changes: Any) -> Snapshot:
     """Everything connected and well, but for ``changes``."""
     contract = Contract(sample_rate=100, window=400, channels=("Fp1", "Cz"), classes=CLASSES)
     said = Announcement(
-        "Out", "host", "bundle", "ab" * 32, "", "streaming", contract, StreamConfig(), 100, 0.0, 1
+        "Out", "host", "bundle", "ab" * 32, "", "streaming", contract, StreamConfig(), 100, 1
     )
     whole = Snapshot(
         now=NOW,

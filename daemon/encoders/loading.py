@@ -18,13 +18,16 @@ from pathlib import Path
 import keras
 
 from daemon.contract import Contract, read_contract
-from daemon.encoders import container
+from daemon.encoders import bundle, container
 from daemon.encoders.inspection import Refused
 from daemon.errors import UsageError
 from daemon.text import clean
 from daemon.validation import limited_text
 
 _BUNDLED = ("model.keras", "model.h5")
+
+# A line for every recording and every epoch of every fold.
+MAX_REPORT = 16 << 20
 
 Shape = tuple["int | None", ...]
 
@@ -48,6 +51,8 @@ class LoadedModel:
         What the training's evaluation came to, from the bundle's ``report.json``.
     path : Path
         The model file.
+    bundle_sha256 : str or None
+        Content hash of the bundle, see `daemon.encoders.bundle`; None for one without a manifest.
     """
 
     model: keras.Model
@@ -56,6 +61,7 @@ class LoadedModel:
     sha256: str
     verdict: str | None
     path: Path
+    bundle_sha256: str | None
 
 
 def load(path: Path, contract: Contract | None) -> LoadedModel:
@@ -65,13 +71,15 @@ def load(path: Path, contract: Contract | None) -> LoadedModel:
     ------
     UsageError
         The file is missing, damaged, holds more than Keras's own layers, or contradicts the
-        contract; or there are two contracts, or none. One line that says what to do.
+        contract; the bundle is not what it was when it was written; or there are two contracts,
+        or none. One line that says what to do.
     """
     if not path.is_dir():
         _require_model_file(path)
-        return _fitted(path, read_contract(path, contract), verdict=None)
+        return _fitted(path, read_contract(path, contract), verdict=None, bundle_sha256=None)
+    sha256 = bundle.verified(path)
     file = _bundled_model(path)
-    return _fitted(file, read_contract(path, contract), _verdict(path / "report.json"))
+    return _fitted(file, read_contract(path, contract), _verdict(path / "report.json"), sha256)
 
 
 def load_keras(path: Path) -> keras.Model:
@@ -168,13 +176,15 @@ def _shapes(shapes: Sequence[Shape], noun: str) -> str:
     return f"{len(shapes)} {noun}{'s'[: len(shapes) != 1]} {listed}"
 
 
-def _fitted(path: Path, contract: Contract, verdict: str | None) -> LoadedModel:
+def _fitted(
+    path: Path, contract: Contract, verdict: str | None, bundle_sha256: str | None
+) -> LoadedModel:
     model, sha256 = _load(path)
     try:
         per_channel = check_fit(model, contract)
     except UsageError as error:
         raise UsageError(f"model {path}: {error}") from None
-    return LoadedModel(model, contract, per_channel, sha256, verdict, path)
+    return LoadedModel(model, contract, per_channel, sha256, verdict, path, bundle_sha256)
 
 
 def _load(path: Path) -> tuple[keras.Model, str]:
@@ -238,7 +248,7 @@ def _verdict(report: Path) -> str | None:
     if not report.exists():
         return None
     try:
-        content = json.loads(limited_text(report))
+        content = json.loads(limited_text(report, MAX_REPORT))
     except (OSError, ValueError, RecursionError):
         raise UsageError(f"report {report} is not JSON: train the model anew") from None
     verdict = content.get("verdict") if isinstance(content, dict) else None

@@ -69,7 +69,6 @@ class Announcement:
         None where it does not say: the page then knows neither rate nor channels.
     hop : int
         Samples; 0 where it does not say.
-    threshold : float
     metrics_port : int or None
     """
 
@@ -82,7 +81,6 @@ class Announcement:
     contract: Contract | None
     wanted: StreamConfig | None
     hop: int
-    threshold: float
     metrics_port: int | None
 
     @property
@@ -112,7 +110,6 @@ def announcement(info: Any) -> Announcement:
         contract=_parsed(Contract, desc.child_value("contract")),
         wanted=_parsed(StreamConfig, desc.child_value("stream")),
         hop=_whole(said("hop"), 0) or 0,
-        threshold=_number(said("threshold")),
         metrics_port=_whole(said("metrics_port"), None),
     )
 
@@ -126,10 +123,3 @@ def _parsed(kind: type[Model], text: str) -> Model | None:
 
 def _whole(text: str, otherwise: int | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else otherwise
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -15,8 +15,8 @@ import time
 
 import pylsl
 
+from daemon.discovery import Anything, find_streams
 from daemon.errors import UsageError
-from daemon.inlet import Anything, find_streams
 
 _ANSWER = 0.5  # seconds that streams have to answer
 

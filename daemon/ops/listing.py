@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from daemon.config import StreamConfig
+from daemon.config import Config
 from daemon.contract import Contract
+from daemon.discovery import matches
 from daemon.errors import ContractError
-from daemon.inlet import matches
 from daemon.records import StreamDescription
 from daemon.text import clean
 
-_HEADS = ("NAME", "TYPE", "HOST", "CHANNELS", "RATE", "FORMAT", "UNIT", "MODEL")
+_HEADS = ("NAME", "TYPE", "HOST", "CH", "RATE", "FORMAT", "UNIT", "MODEL")
 _TEXTS = 3  # columns whose text others chose, and which give way to the width
 _LEAST = 8
 _LABELS = 64
@@ -43,12 +43,13 @@ class Offer:
         return {**asdict(self.stream), "fits": self.fits, "why": self.why}
 
 
-def judged(stream: StreamDescription, wanted: StreamConfig, contract: Contract) -> Offer:
-    """``stream`` beside what a config wants."""
+def judged(stream: StreamDescription, config: Config, contract: Contract) -> Offer:
+    """``stream`` beside what ``config`` wants and ``contract``, its model's, needs."""
+    wanted, hop = config.stream, config.window.hop
     if not matches(stream, wanted):
         return Offer(stream, False, f"the config asks for {wanted}")
     try:
-        pick = contract.pick(stream, channels=wanted.channels, unit=wanted.unit)
+        pick = contract.pick(stream, hop=hop, channels=wanted.channels, unit=wanted.unit)
     except ContractError as error:
         return Offer(stream, False, str(error).partition("contradicts the model's contract: ")[2])
     return Offer(stream, True, "; ".join(pick.assumptions))
@@ -72,7 +73,10 @@ def table(offers: Sequence[Offer], width: int | None = None) -> str:
         cells = [clean(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True)]
         lines.append(_GAP.join(cells).rstrip())
         if n:
-            lines += _details(offers[n - 1], width)
+            # A name is copied to the config, so it is told whole.
+            whole = (("name: ", row[0]),) if len(row[0]) > widths[0] else ()
+            for head, text in (*whole, *_details(offers[n - 1])):
+                lines += _wrapped(head + text, width)
     return "\n".join(lines)
 
 
@@ -87,24 +91,24 @@ def _row(offer: Offer) -> tuple[str, ...]:
     )
 
 
-def _details(offer: Offer, width: int) -> list[str]:
-    labels = list(filter(None, offer.stream.labels))
+def _details(offer: Offer) -> list[tuple[str, str]]:
+    stream = offer.stream
+    labels = list(filter(None, stream.labels))
     more = len(labels) - _LABELS
     shown = ", ".join(labels[:_LABELS]) + f" and {more} more" * (more > 0)
-    said = (
-        ("labels: ", shown or "none"),
-        ("source_id: ", offer.stream.source_id or "none"),
-        ("assumed: " if offer.fits else "does not fit: ", offer.why),
+    said = [("source_id: ", stream.source_id or "none")]
+    if labels or stream.channel_count > 1:
+        said.insert(0, ("labels: ", shown or "none"))
+    if offer.why:
+        said.append(("assumed: " if offer.fits else "does not fit: ", offer.why))
+    return said
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent="    ",
+        subsequent_indent="      ",
+        break_on_hyphens=False,
     )
-    return [
-        line
-        for head, text in said
-        if text
-        for line in textwrap.wrap(
-            head + text,
-            max(width, 40),
-            initial_indent="    ",
-            subsequent_indent="      ",
-            break_on_hyphens=False,
-        )
-    ]

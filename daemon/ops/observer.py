@@ -25,8 +25,9 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from daemon.config import StreamConfig
+from daemon.discovery import Wanted, describe, resolve
 from daemon.errors import ContractError
-from daemon.inlet import Wanted, describe, now, resolve
+from daemon.inlet import now
 from daemon.ops.announcement import Announcement, Marker, announcement, marker
 from daemon.ops.scrape import scrape
 from daemon.ops.traces import Traces

@@ -75,7 +75,7 @@ def standing(seen: Snapshot) -> Standing:
         return Standing("lost", "No answer", f"the daemon has said nothing for {ago(quiet)}")
     if last.age_ms > _LATE:
         return Standing("good", "Live", f"the answers are {milliseconds(last.age_ms)} late")
-    below = f"no class reaches {said.threshold:g}" if said and last.label is None else ""
+    below = "no class reaches the threshold" if last.label is None else ""
     return Standing("good", "Live", below)
 
 

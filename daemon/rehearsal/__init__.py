@@ -4,6 +4,7 @@ simulator    synthetic EEG with known classes
 rhythms      where its sources lie and what each class does to them
 recordings   XDF, EDF, BDF, FIF, SET → Recording
 xdf          the XDF part of it
+session      an XDF file with the EEG and what the daemon published of it
 integrity    is a recording file whole?
 complaints   what pyxdf and MNE complain of, as one line
 sources      the simulator or a recording as chunks that begin at time 0
@@ -13,4 +14,11 @@ life         the simulator in a process of its own, from its start to its end
 amplifier    one life after another, with faults as planned
 replay       a source → LSL, on a schedule
 scoring      a recording through the pipeline → predictions as CSV
+runs         the pipeline over a recording from any sample on
+verification every prediction of a session, recomputed
+tracks       do the session's other two streams say what its markers say?
+findings     what all that came to
+truth        markers → the true class at every time
+comparison   predictions against it: accuracy, delay, information
+compared     that in words and for machines
 """

@@ -29,6 +29,22 @@ def quiet(name: str) -> Iterator[list[str]]:
         logger.handlers[:], logger.propagate = kept
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What keeps a recording from being read within the block becomes one line for the user."""
+    if not path.is_file():
+        raise UsageError(f"recording {path} does not exist")
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(
+            f"recording {path} needs {error.name or 'a package'} to be read: "
+            f"pip install 'eeg-classifier-daemon[recordings]'"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"recording {path} cannot be read: {one_line(error)}") from error
+
+
 def unreadable(path: Path, error: Exception) -> UsageError:
     """The error to raise when a library failed on a file."""
     return UsageError(

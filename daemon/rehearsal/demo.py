@@ -19,8 +19,8 @@ from typing import Any
 import pylsl
 import yaml
 
+from daemon.discovery import find_streams
 from daemon.errors import EegdError
-from daemon.inlet import find_streams
 from daemon.stop import Stop
 from daemon.text import clean
 

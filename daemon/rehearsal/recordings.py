@@ -16,7 +16,7 @@ import numpy as np
 
 from daemon.errors import UsageError
 from daemon.records import Float64, Samples, StreamDescription
-from daemon.rehearsal.complaints import one_line, quiet, unreadable
+from daemon.rehearsal.complaints import quiet, readable, unreadable
 from daemon.rehearsal.integrity import check_edf, check_fif
 from daemon.rehearsal.matlab import check_set
 from daemon.rehearsal.xdf import Markers, read_xdf
@@ -85,24 +85,15 @@ def read_recording(
         One line: a missing, unknown, cut-off or corrupt file, no such stream or several, or the
         extra ``recordings`` is not installed.
     """
-    if not path.is_file():
-        raise UsageError(f"recording {path} does not exist")
     lower = path.name.lower()
-    if not lower.endswith(SUFFIXES):
-        raise UsageError(f"recording {path} is none of {', '.join(SUFFIXES)}")
     wanted = {"name": name, "type": type, "source_id": source_id, "hostname": hostname}
-    try:
+    with readable(path):
+        if not lower.endswith(SUFFIXES):
+            raise UsageError(f"recording {path} is none of {', '.join(SUFFIXES)}")
         if lower.endswith((".xdf", ".xdfz", ".xdf.gz")):
             given = {key: value for key, value in wanted.items() if value is not None}
             return Recording(path, *read_xdf(path, given, markers))
         return _read_with_mne(path, type or "EEG")
-    except ImportError as error:
-        raise UsageError(
-            f"recording {path} needs {error.name or 'a package'} to be read: "
-            f"pip install 'eeg-classifier-daemon[recordings]'"
-        ) from error
-    except OSError as error:
-        raise UsageError(f"recording {path} cannot be read: {one_line(error)}") from error
 
 
 def _read_with_mne(path: Path, type: str) -> Recording:

@@ -25,8 +25,10 @@ def write_predictions(
     classes: Sequence[str],
     out: Path | None,
     advance: Callable[[int], object],
-) -> None:
+) -> list[Prediction]:
     """Feed ``recording`` to ``pipeline`` and write every prediction to ``out`` as it comes.
+
+    They are returned too.
 
     Parameters
     ----------
@@ -44,6 +46,7 @@ def write_predictions(
     UsageError
         ``out`` cannot be written.
     """
+    predictions: list[Prediction] = []
     with _opened(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*COLUMNS, *classes])
@@ -52,10 +55,13 @@ def write_predictions(
             chunk = Chunk(recording.samples[block], recording.stamps[block])
             for prediction in pipeline.feed(chunk):
                 writer.writerow(_row(prediction, len(classes)))
+                predictions.append(prediction)
             pipeline.catch_up()
             advance(len(chunk.stamps))
         for prediction in pipeline.flush():
             writer.writerow(_row(prediction, len(classes)))
+            predictions.append(prediction)
+    return predictions
 
 
 def _row(prediction: Prediction, classes: int) -> list[object]:

@@ -1,10 +1,12 @@
-"""The EEG and the markers of an XDF file.
+"""The streams of an XDF file, and of them the EEG and the markers.
 
 pyxdf reads; its removal of jitter stays off, because it hides gaps and backward steps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,35 @@ from daemon.text import clean
 Markers = tuple[tuple[float, str], ...]
 
 
-def read_xdf(
-    path: Path, wanted: dict[str, str], markers: str | None
-) -> tuple[StreamDescription, Samples, Float64, Float64, Markers]:
-    """Stream, samples, stamps, synchronized stamps and markers, as ``Recording`` has them.
+@dataclass(frozen=True, slots=True)
+class XdfStream:
+    """One stream of a file, as it was recorded.
+
+    Attributes
+    ----------
+    about : StreamDescription
+    said : dict of str to str
+        The single values of its ``desc``, cleaned.
+    values : array, shape (n, channels), or list of str
+        Of a string stream one text a sample, its channels joined by spaces.
+    stamps : float64 array, shape (n,)
+        On the clock of the stream's own host.
+    synchronized : float64 array, shape (n,)
+        The same on the recorder's clock, by pyxdf.
+    offsets : float64 array, shape (m, 2)
+        When (on the stream's clock) which offset to the recorder's clock was measured.
+    """
+
+    about: StreamDescription
+    said: dict[str, str]
+    values: Any
+    stamps: Float64
+    synchronized: Float64
+    offsets: Float64
+
+
+def read_streams(path: Path) -> list[XdfStream]:
+    """Every stream of an XDF file.
 
     Raises
     ------
@@ -49,48 +76,88 @@ def read_xdf(
             raise unreadable(path, error) from error
     if complaints:
         raise UsageError(f"recording {path} is corrupt: {complaints[0]}")
-
-    described = [(_describe(stream["info"], path), stream) for stream in streams]
-    chosen, stream = _choose(path, described, wanted)
-    synchronized = np.asarray(stream["time_stamps"], np.float64)
-    # pyxdf may drop samples at the end that only a fault of liblsl recorded.
-    stamps = np.concatenate(recorded[stream["info"]["stream_id"]])[: len(synchronized)]
-
-    # From the recorder's clock to the EEG's, by the offset of the nearest samples.
-    order = np.argsort(synchronized, kind="stable")
-    marks = [
-        (float(at - np.interp(at, synchronized[order], (synchronized - stamps)[order])), text)
-        for kind, other in described
-        if kind.channel_format == "string" and markers in (None, kind.name)
-        for at, text in zip(other["time_stamps"], map(" ".join, other["time_series"]), strict=True)
+    return [
+        _stream(stream, path, recorded.get(stream["info"]["stream_id"], [])) for stream in streams
     ]
-    marks.sort(key=lambda mark: mark[0])
-    return chosen, stream["time_series"], stamps, synchronized, tuple(marks)
 
 
-def _choose(
-    path: Path, described: list[tuple[StreamDescription, Any]], wanted: dict[str, str]
-) -> tuple[StreamDescription, Any]:
-    """The one numeric stream with samples that is as wanted."""
+def _stream(stream: Any, path: Path, recorded: list[Float64]) -> XdfStream:
+    about = _describe(stream["info"], path)
+    values = stream["time_series"]
+    synchronized = np.asarray(stream["time_stamps"], np.float64)
+    times, offsets = (stream.get(key, ()) for key in ("clock_times", "clock_values"))
+    return XdfStream(
+        about=about,
+        said=_said(stream["info"]),
+        values=[" ".join(row) for row in values] if about.channel_format == "string" else values,
+        # pyxdf may drop samples at the end that only a fault of liblsl recorded.
+        stamps=np.concatenate([*recorded, np.empty(0)])[: len(synchronized)],
+        synchronized=synchronized,
+        offsets=np.stack([np.asarray(times, float), np.asarray(offsets, float)], axis=1),
+    )
+
+
+def read_xdf(
+    path: Path, wanted: dict[str, str], markers: str | None
+) -> tuple[StreamDescription, Samples, Float64, Float64, Markers]:
+    """Stream, samples, stamps, synchronized stamps and markers, as ``Recording`` has them.
+
+    Raises
+    ------
+    UsageError, ImportError
+        As `read_streams`; or not exactly one stream is as wanted.
+    """
+    streams = read_streams(path)
+    chosen = choose(path, streams, wanted)
+    others = [stream for stream in streams if markers in (None, stream.about.name)]
+    marks = markers_beside(chosen, others)
+    return chosen.about, chosen.values, chosen.stamps, chosen.synchronized, marks
+
+
+def markers_beside(chosen: XdfStream, others: Iterable[XdfStream]) -> Markers:
+    """The samples of the string streams among ``others`` on the clock of ``chosen``, by time."""
+    # From the recorder's clock to the EEG's, by the offset of the nearest samples.
+    order = np.argsort(chosen.synchronized, kind="stable")
+    at = chosen.synchronized[order]
+    offsets = (chosen.synchronized - chosen.stamps)[order]
+    marks = [
+        (float(stamp - np.interp(stamp, at, offsets)), text)
+        for other in others
+        if other.about.channel_format == "string"
+        for stamp, text in zip(other.synchronized, other.values, strict=True)
+    ]
+    return tuple(sorted(marks, key=lambda mark: mark[0]))
+
+
+def choose(path: Path, streams: Iterable[XdfStream], wanted: dict[str, str]) -> XdfStream:
+    """The one numeric stream with samples that is as wanted.
+
+    Raises
+    ------
+    UsageError
+        None is, or several are; lists what there is.
+    """
+    streams = list(streams)
     asked = " and ".join(f"{key} {value!r}" for key, value in wanted.items()) or "any name"
     matching = [
-        (stream, content)
-        for stream, content in described
-        if stream.channel_format != "string"
-        and len(content["time_stamps"])
+        stream
+        for stream in streams
+        if stream.about.channel_format != "string"
+        and len(stream.stamps)
         and all(
-            getattr(stream, key).casefold() == clean(value).casefold()
+            getattr(stream.about, key).casefold() == clean(value).casefold()
             if key == "type"
-            else getattr(stream, key) == clean(value)
+            else getattr(stream.about, key) == clean(value)
             for key, value in wanted.items()
         )
     ]
     if len(matching) == 1:
         return matching[0]
     found = "; ".join(
-        f"{stream}, {stream.channel_count} {stream.channel_format} channels at "
-        f"{stream.sample_rate:g} Hz, {len(content['time_stamps'])} samples"
-        for stream, content in (matching or described)
+        f"{about}, {about.channel_count} {about.channel_format} channels at "
+        f"{about.sample_rate:g} Hz, {len(stream.stamps)} samples"
+        for stream in (matching or streams)
+        for about in (stream.about,)
     )
     if matching:
         raise UsageError(
@@ -126,3 +193,15 @@ def _describe(info: Any, path: Path) -> StreamDescription:
         labels=tuple(text(channel, "label") for channel in listed),
         units=tuple(text(channel, "unit") for channel in listed),
     )
+
+
+def _said(info: Any) -> dict[str, str]:
+    """The single values in a stream's ``desc``."""
+    desc = (info.get("desc") or [None])[0]
+    if not isinstance(desc, dict):
+        return {}
+    return {
+        clean(key): clean(values[0] or "")
+        for key, values in desc.items()
+        if len(values) == 1 and not isinstance(values[0], dict)
+    }

@@ -22,16 +22,23 @@ LABELS = ("Fp1", "Cz")
 
 Chunks = list[tuple[int, bytes]]
 
+MARKER = (
+    b'{"sequence":0,"status":"ok","reason":null,"label":"a","probabilities":{"a":0.75,"b":0.25},'
+    b'"window_start":10.0,"window_end":10.1,"age_ms":1.5,"filled":0.0}'
+)
+
 
 def xdf_chunks() -> Chunks:
     def chunk(tag: int, body: bytes) -> tuple[int, bytes]:
         return tag, body
 
-    def header(number: int, name: str, kind: str, fmt: str, rate: int) -> tuple[int, bytes]:
+    def header(
+        number: int, name: str, kind: str, fmt: str, rate: int, said: str = ""
+    ) -> tuple[int, bytes]:
         channels = "".join(
             f"<channel><label>{label}</label><unit>microvolts</unit></channel>" for label in LABELS
         )
-        count, desc = (1, "") if fmt == "string" else (2, f"<channels>{channels}</channels>")
+        count, desc = (1, said) if fmt == "string" else (2, f"<channels>{channels}</channels>")
         xml = (
             f"<?xml version='1.0'?><info><name>{name}</name><type>{kind}</type>"
             f"<channel_count>{count}</channel_count><nominal_srate>{rate}</nominal_srate>"
@@ -54,6 +61,8 @@ def xdf_chunks() -> Chunks:
         chunk(4, struct.pack("<Idd", 1, 10.0, 5.0)),
         samples(1, [struct.pack("<ff", n, -n) for n in range(12)]),
         samples(2, [b"\x01\x05start", b"\x01\x03end"]),
+        header(3, "Out", "Markers", "string", 0, "<model>0f</model><hop>5</hop>"),
+        samples(3, [b"\x01" + bytes([len(MARKER)]) + MARKER]),
         chunk(4, struct.pack("<Idd", 1, 15.0, 5.0)),
         chunk(6, struct.pack("<I", 1) + footer),
     ]
@@ -139,7 +148,7 @@ def fif() -> bytes:
 
 
 FIELDS = [b"name", b"type", b"channel_count", b"nominal_srate", b"channel_format", b"hostname"]
-FIELDS += [b"label", b"unit", b"channels", b"channel", b"desc"]
+FIELDS += [b"label", b"unit", b"channels", b"channel", b"desc", b"model"]
 WHOLE = {".xdf": xdf(xdf_chunks()), ".edf": edf(), ".bdf": edf(3), ".set": eeglab(), ".fif": fif()}
 
 

@@ -12,8 +12,8 @@ from mutation import FUZZ, TEXT, mutated
 from pylsl.lib import lib
 
 from daemon.contract import Contract
+from daemon.discovery import describe
 from daemon.errors import ContractError
-from daemon.inlet import describe
 
 lib.lsl_streaminfo_from_xml.restype = ctypes.c_void_p
 lib.lsl_streaminfo_from_xml.argtypes = [ctypes.c_char_p]

@@ -15,6 +15,7 @@ from daemon.encoders.container import opened
 from daemon.encoders.inspection import Refused
 from daemon.errors import EegdError
 from daemon.rehearsal.recordings import read_recording
+from daemon.rehearsal.session import read_session
 
 MEMORY = 6 << 30  # bytes of address space
 
@@ -26,6 +27,8 @@ def run(kind: str, path: Path) -> tuple[str, str]:
                 opened(path, Path(folder))
         else:
             read_recording(path, type=None)
+            if path.suffix == ".xdf":
+                read_session(path, {}, "Out")
     except (EegdError, Refused) as error:
         text = str(error)
         fit = text.isprintable() and len(text) < 3000

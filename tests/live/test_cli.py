@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,6 +223,13 @@ def test_a_missing_or_unknown_recording_is_named(tmp_path: Path, bundle: Path) -
 
 
 @needs_data
+def test_a_recording_of_another_host_is_not_scored(tmp_path: Path, bundle: Path) -> None:
+    recording = DATA / "xdf" / "eeglab32_relayed_LSL_32ch.xdf"
+    path = config(tmp_path, bundle, stream={"hostname": "nowhere"})
+    one_line(2, scored(recording, path), "hostname", "nowhere")
+
+
+@needs_data
 def test_a_recording_without_eeg_says_what_it_holds(tmp_path: Path, bundle: Path) -> None:
     empty = DATA / "xdf" / "empty_streams.xdf"
     for answer in (scored(empty, config(tmp_path, bundle)), invoke("replay", str(empty))):
@@ -362,9 +370,43 @@ def test_streams_lists_what_lsl_offers(recording: Path) -> None:
     code, out, err = finish("streams")
     assert (code, own(err)) == (0, "")
     lines = out.splitlines()
-    (at,) = [n for n, line in enumerate(lines) if name in line]
-    assert "serial-1" in lines[at]
-    assert lines[at + 1] == "  2 x float32, 250 Hz, volts: Fp1, Cz"
+    (at,) = [n for n, line in enumerate(lines) if line.startswith(name)]
+    assert lines[at].split()[1:2] + lines[at].split()[3:] == [
+        *("EEG", "2", "250", "Hz", "float32", "volts", "does", "not", "fit")
+    ]
+    assert [line.strip() for line in lines[at + 1 : at + 3]] == [
+        "labels: Fp1, Cz",
+        "source_id: serial-1",
+    ]
+    assert "its rate is 250 Hz, the model needs 160 Hz" in " ".join(lines[at + 3 : at + 6])
+    assert max(map(len, lines)) <= 80
+    del outlet
+
+
+def test_streams_says_whether_one_fits_the_config(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the config in the folder, or another; a broken one costs the answer, not the list."""
+    name = unique("Amp")
+    outlet = open_outlet(name, RATE, CHANNELS)
+    other = config(tmp_path, bundle, stream={"name": "Another"})
+    monkeypatch.chdir(tmp_path)
+
+    def judged(*arguments: str) -> tuple[object, str]:
+        code, out, _ = invoke("streams", "--wait", "0.3", "--json", *arguments)
+        assert code == 0
+        (said,) = [stream for stream in json.loads(out) if stream["name"] == name]
+        return said["fits"], said["why"]
+
+    assert judged() == (None, "")
+    assert judged("-c", str(other)) == (False, "the config asks for type 'EEG', name 'Another'")
+    here = tmp_path / "config.yaml"
+    here.write_text(yaml.safe_dump({"model": {"path": str(bundle)}}))
+    assert judged() == (True, "")
+    here.write_text("models: {}")
+    assert judged() == (None, "")
+    assert "unknown key 'models'" in caplog.text
+    one_line(2, invoke("streams", "-c", str(here)), "unknown key 'models'")
     del outlet
 
 
@@ -375,7 +417,7 @@ def test_streams_says_when_there_are_none(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_text(re.sub("SessionID = .*", f"SessionID = {unique('none')}", other))
     monkeypatch.setenv("LSLAPICFG", str(path))
     code, out, _ = finish("streams")
-    assert (code, out) == (0, "no streams found\n")
+    assert (code, out) == (0, "no streams found; `eegd doctor` looks for the reason\n")
     code, out, _ = finish("streams", "--json")
     assert (code, json.loads(out)) == (0, [])
 
@@ -398,6 +440,78 @@ def test_inspect_tells_of_the_shipped_bundle() -> None:
     assert len(re.findall(r"^  LSTM +channel_lstm_\d+ +12$", out, re.MULTILINE)) == 32
     assert re.search(r"^  LSTM +common_lstm_0 +82,432$", out, re.MULTILINE)
     assert {"engine", "device"} <= set(facts)
+
+
+def test_inspect_and_check_tell_machines_the_same(bundle: Path, tmp_path: Path) -> None:
+    path = config(tmp_path, bundle, output={"name": "Out"})
+    code, out, err = invoke("run", "-c", str(path), "--check", "--json")
+    assert (code, err) == (0, "")
+    checked = json.loads(out)
+    assert checked.pop("config")["output"]["name"] == "Out"
+    code, out, err = invoke("inspect", str(bundle), "--json")
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert {key for key in facts if facts[key] != checked[key]} <= {"engine_why"}
+    assert facts["contract"]["channels"] == list(CHANNELS)
+    assert facts["parameters"] == small_model().count_params()
+    assert sum(layer["parameters"] for layer in facts["layers"]) == facts["parameters"]
+    assert (facts["engine"], len(facts["sha256"])) == ("streaming", 64)
+    bare = json.loads(invoke("inspect", str(bundle / "model.keras"), "--json")[1])
+    assert (bare["contract"], bare["layers"]) == (None, facts["layers"])
+    code, _, err = invoke("run", "-c", str(path), "--json")
+    assert (code, "--json goes with --check" in err) == (2, True)
+
+
+def test_bench_tells_machines_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    from daemon.ops import bench
+
+    monkeypatch.setattr(bench, "measure", lambda eeg, say: say("one window") or {"hops": {160: 1}})
+    code, out, _ = invoke("bench", "--json", "--lsl-seconds", "0")
+    assert (code, json.loads(out)) == (0, {"hops": {"160": 1}})
+
+
+def test_a_mistake_is_a_json_line_where_logs_are(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    code, out, err = finish("run", "-c", str(path), "--log-format", "json")
+    assert (code, out) == (2, "")
+    said = json.loads(err)
+    assert (said["level"], said["message"]) == ("CRITICAL", f"config file {path} does not exist")
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> dict[str, str]:
+    """An environment in which this `eegd` is a command."""
+    script = tmp_path / "eegd"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m daemon "$@"\n')
+    script.chmod(0o755)
+    return {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_commands_and_options(installed: dict[str, str]) -> None:
+    script = """
+        eval "$(eegd completion bash)"
+        complete -p eegd
+        for words in "eegd do" "eegd run --log-format js" "eegd streams --js"; do
+            COMP_WORDS=($words); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            COMPREPLY=(); _eegd_completion eegd; echo "${COMPREPLY[@]}"
+        done
+    """
+    done = subprocess.run(
+        ["bash", "-euc", script], env=installed, capture_output=True, text=True, check=True
+    )
+    registered, *completed = done.stdout.splitlines()
+    assert registered.endswith("_eegd_completion eegd")
+    assert completed == ["doctor", "json", "--json"]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("shell", "part"), [("zsh", "#compdef eegd"), ("fish", "complete ")])
+def test_other_shells_get_their_scripts(shell: str, part: str) -> None:
+    code, out, err = invoke("completion", shell)
+    assert (code, err) == (0, "")
+    assert part in out
+    assert "_EEGD_COMPLETE" in out
 
 
 def test_inspect_tells_of_a_bare_file(bundle: Path) -> None:

@@ -12,8 +12,9 @@ from pylsl.util import LostError
 
 import daemon.inlet
 from daemon.config import StreamConfig
+from daemon.discovery import resolve
 from daemon.errors import ContractError
-from daemon.inlet import Inlet, StreamLostError, resolve
+from daemon.inlet import Inlet, StreamLostError
 
 LABELS = ("Fp1", "Cz")
 

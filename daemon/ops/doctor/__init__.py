@@ -13,8 +13,9 @@ import pylsl
 
 from daemon.config import Config, StreamConfig, load_config
 from daemon.contract import Contract, read_contract
-from daemon.errors import ContractError, UsageError
-from daemon.inlet import matches
+from daemon.discovery import matches
+from daemon.errors import UsageError
+from daemon.ops import listing
 from daemon.ops.doctor import firewall, lslconfig, machine, network, signals, software, streams
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 
@@ -113,19 +114,17 @@ def _streams(
     for one in heard:
         important = one in chosen
         yield from streams.judge_reach(one, ports, important)
-        if important and one.reached and contract is not None:
-            yield _fit(one, wanted, contract)
+        if important and one.reached and config and contract:
+            yield _fit(listing.judged(one.stream, config, contract))
         unit = wanted.unit or (contract.unit if contract else None)
         yield from signals.judge(one, unit if important else None, important)
 
 
-def _fit(one: streams.Heard, wanted: StreamConfig, contract: Contract) -> Finding:
-    try:
-        pick = contract.pick(one.stream, channels=wanted.channels, unit=wanted.unit)
-    except ContractError as error:
+def _fit(offer: listing.Offer) -> Finding:
+    if not offer.fits:
         mend = "choose the right stream, or set amplifier and its program to what the model needs"
-        return fault("contract", str(error), mend)
-    if pick.assumptions:
+        return fault("contract", f"{offer.stream} does not fit the model: {offer.why}", mend)
+    if offer.why:
         mend = "say it in the config, under stream, if it is right"
-        return warning("contract", f"{one} fits, but {'; '.join(pick.assumptions)}", mend)
-    return ok("contract", f"{one} fits the model's")
+        return warning("contract", f"{offer.stream} fits, but {offer.why}", mend)
+    return ok("contract", f"{offer.stream} fits the model's")

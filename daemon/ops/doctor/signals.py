@@ -15,6 +15,7 @@ from daemon.contract import MICROVOLTS, Unit, known_unit
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.ops.doctor.streams import Heard
 from daemon.records import Float64
+from daemon.timeline import LATEST
 
 _FEW = 32  # samples that tell nothing
 # Peak to peak within some seconds, in microvolts, of half the channels. An amplifier alone makes
@@ -39,7 +40,14 @@ def judge(one: Heard, unit: Unit | None, important: bool) -> list[Finding]:
                 "start the measurement in the amplifier's program, check battery and radio link",
             )
         ]
-    return [*judge_rate(one, level), *judge_stamps(one), *judge_unit(one, unit, level)]
+    if not (np.abs(one.stamps) <= LATEST).all():  # a NaN is not
+        text = f"{one}: some are no times; the daemon cannot place such samples"
+        mend = "renew the amplifier's program, or have it take LSL's clock for its stamps"
+        return [level("stamps", text, mend)]
+    # Nothing is taken for granted of the values.
+    with np.errstate(all="ignore"):
+        units = judge_unit(one, unit, level)
+    return [*judge_rate(one, level), *judge_stamps(one), *units]
 
 
 def measured_rate(stamps: Float64) -> tuple[float, float]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pylsl
 
+from daemon.discovery import Anything, describe, find_streams
 from daemon.errors import ContractError
-from daemon.inlet import Anything, Inlet, StreamLostError, describe, find_streams, now
+from daemon.inlet import Inlet, StreamLostError, now
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.records import Chunk, Float64, Samples, StreamDescription
 

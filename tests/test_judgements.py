@@ -385,6 +385,23 @@ def test_every_wrong_unit_is_found_and_the_right_one_named(announced: str, real:
         assert f"look like {real}:" in finding.mend
 
 
+@pytest.mark.parametrize("stamp", [np.nan, np.inf, -np.inf, 1e300])
+def test_stamps_that_are_no_times_are_a_fault(stamp: float) -> None:
+    heard = sent()
+    stamps = heard.stamps.copy()
+    stamps[100:] = stamp
+    assert levels(replace(heard, stamps=stamps)) == {"stamps": "fault"}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.7e308, 5e-324])
+def test_values_of_any_kind_are_judged(value: float) -> None:
+    heard = sent()
+    samples = heard.samples.astype(float)
+    samples[::2] = value
+    samples[0] = -1.7e308
+    assert "fault" not in levels(replace(heard, samples=samples)).values()
+
+
 def test_a_unit_that_is_not_announced_is_the_configs() -> None:
     heard = sent(units=("", ""))
     (finding,) = [f for f in signals.judge(heard, "volts", True) if f.subject == "unit"]

@@ -1,0 +1,176 @@
+"""Which streams there are, which one is meant, and what it says of itself.
+
+Anyone can announce anything: what a stream says is limited and cleaned in `describe`, before
+anything is reserved for it. Only the search compares it as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import pylsl
+
+from daemon.errors import ContractError, StreamNotFoundError
+from daemon.records import StreamDescription
+from daemon.text import clean
+
+log = logging.getLogger(__name__)
+
+# Beyond these no stream is described, let alone subscribed to.
+MAX_CHANNELS = 1024
+MAX_RATE = 1e6
+MAX_METADATA = 4 << 20  # characters of XML
+_NUMPY = {
+    pylsl.cf_float32: "float32",
+    pylsl.cf_double64: "double64",
+    pylsl.cf_string: "string",
+    pylsl.cf_int32: "int32",
+    pylsl.cf_int16: "int16",
+    pylsl.cf_int8: "int8",
+    pylsl.cf_int64: "int64",
+}
+_KEYS = ("type", "name", "source_id", "hostname")
+_RESOLVE = 1.0
+_POLL = 0.05
+
+
+class Anything:
+    """Leaves every property of a stream open."""
+
+    type = name = source_id = hostname = None
+
+
+class Wanted(Protocol):
+    """Which stream to look for; None leaves a property open. See `daemon.config.StreamConfig`."""
+
+    @property
+    def type(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def source_id(self) -> str | None: ...
+    @property
+    def hostname(self) -> str | None: ...
+
+
+def find_streams(wanted: Wanted, wait: float = _RESOLVE) -> list[pylsl.StreamInfo]:
+    """The streams that answer within ``wait`` seconds and match every property given."""
+    return _matching(pylsl.resolve_streams(wait_time=wait), wanted)
+
+
+def _matching(infos: list[pylsl.StreamInfo], wanted: Wanted) -> list[pylsl.StreamInfo]:
+    return [
+        info
+        for info in infos
+        if all(
+            value is None or getattr(info, key)() == value
+            for key in _KEYS
+            for value in (getattr(wanted, key),)
+        )
+    ]
+
+
+def matches(stream: StreamDescription, wanted: Wanted) -> bool:
+    """Whether ``stream`` is one that is ``wanted``, but for what `describe` has cleaned."""
+    return all(getattr(wanted, key) in (None, getattr(stream, key)) for key in _KEYS)
+
+
+def resolve(
+    wanted: Wanted, *, timeout: float | None, stopped: Callable[[], bool]
+) -> pylsl.StreamInfo | None:
+    """The first stream that matches, or None when ``stopped`` says so first.
+
+    Another that is slower to answer shows in `Inlet.require_only`, while the samples of this one
+    queue.
+
+    Raises
+    ------
+    StreamNotFoundError
+        None answered within ``timeout`` seconds; None waits for ever.
+    ContractError
+        Several match; names them all.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    told = False
+    # It looks in the background, so that a stop is heard at once.
+    resolver = pylsl.ContinuousResolver()
+    while not stopped():
+        time.sleep(_POLL)
+        found = _matching(resolver.results(), wanted)
+        if found:
+            time.sleep(_POLL)  # for other answers of the same moment
+            refuse_several(_matching(resolver.results(), wanted), wanted)
+            return found[0]
+        if deadline is not None and time.monotonic() >= deadline:
+            raise StreamNotFoundError(
+                f"no stream matches {wanted} within {timeout:g} s (stream.resolve_timeout); "
+                "`eegd streams` lists what there is"
+            )
+        if not told:
+            log.info("waiting for a stream that matches %s", wanted)
+            told = True
+    return None
+
+
+def refuse_several(found: list[pylsl.StreamInfo], wanted: Wanted) -> None:
+    if len(found) > 1:
+        names = "; ".join(sorted(_named(info) for info in found))
+        raise ContractError(
+            f"{len(found)} streams match {wanted}: {names}. Add name, source_id or hostname "
+            "under stream in the config until only one does"
+        )
+
+
+def describe(info: pylsl.StreamInfo) -> StreamDescription:
+    """What ``info`` says of its stream, cleaned; labels and units only if it is a full info.
+
+    Raises
+    ------
+    ContractError
+        It announces more than any amplifier has.
+    """
+    count, rate = info.channel_count(), info.nominal_srate()
+    if count > MAX_CHANNELS:
+        raise ContractError(f"{_named(info)} has {count} channels, more than {MAX_CHANNELS}")
+    if not 0 <= rate <= MAX_RATE:
+        raise ContractError(f"{_named(info)} has a rate of {rate:g} Hz, not 0 to {MAX_RATE:g}")
+    if len(info.as_xml()) > MAX_METADATA:
+        raise ContractError(f"{_named(info)} has more than {MAX_METADATA >> 20} MiB of metadata")
+    labels, units = [""] * count, [""] * count
+    channel = info.desc().child("channels").child("channel")
+    for n in range(count):
+        if channel.empty():
+            break
+        labels[n] = clean(channel.child_value("label"))
+        units[n] = clean(channel.child_value("unit"))
+        channel = channel.next_sibling("channel")
+    return StreamDescription(
+        name=clean(info.name()),
+        type=clean(info.type()),
+        source_id=clean(info.source_id()),
+        hostname=clean(info.hostname()),
+        sample_rate=rate,
+        channel_format=_NUMPY.get(info.channel_format(), "undefined"),
+        labels=tuple(labels),
+        units=tuple(units),
+    )
+
+
+def _named(info: pylsl.StreamInfo) -> str:
+    host, source_id = clean(info.hostname()), clean(info.source_id())
+    return f"stream {clean(info.name())!r} (source_id {source_id!r}) on {host}"
+
+
+class Lookout:
+    """Looks in the background for a stream that could take the place of a silent one."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._resolver = pylsl.ContinuousResolver()
+
+    def another(self, uid: str) -> bool:
+        """Whether a stream matches that is not the one with ``uid``."""
+        return any(info.uid() != uid for info in _matching(self._resolver.results(), self._wanted))

@@ -1,0 +1,116 @@
+"""A bare Keras file → a bundle: what it does not say is asked for, what it says is checked."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+
+from daemon.contract import Contract
+from daemon.encoders import bundle, loading
+from daemon.errors import UsageError
+from daemon.validation import validated
+
+VERDICT = "not evaluated: nothing is known of its accuracy"
+
+QUESTIONS = {
+    "sample_rate": "Samples per second that the model was trained on",
+    "channels": "Channels in the model's order, separated by commas",
+    "unit": "Unit of the samples (volts, millivolts, microvolts)",
+    "classes": "Classes in the order of the model's outputs, separated by commas",
+    "window": "Steps of one window",
+}
+
+
+def adopt(
+    path: Path, out: Path, given: Mapping[str, str | None], ask: Callable[[str], str] | None
+) -> Contract:
+    """Put the model file ``path`` into the bundle ``out``.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.keras``, ``.h5`` or ``.hdf5`` file.
+    out : Path
+        A folder that does not exist yet.
+    given : mapping of str to str or None
+        Answers to `QUESTIONS`, as they were written; None where one has not been given.
+    ask : function of str, or None
+        Asks a person; None where nobody is there.
+
+    Raises
+    ------
+    UsageError
+        The model cannot be loaded, something is missing and nobody there to ask, an answer is
+        wrong, or the model contradicts the answers.
+    """
+    bundle.require_free(out)
+    model = loading.load_keras(path)
+    steps, channels, classes = _said(model)
+    hints = {"channels": channels, "classes": classes}
+    answers = {key: given.get(key) for key in QUESTIONS}
+    if steps is not None and answers["window"] is None:
+        answers["window"] = str(steps)
+    missing = [key for key, answer in answers.items() if answer is None]
+    if missing and ask is None:
+        options = ", ".join(f"--{key.replace('_', '-')}" for key in missing)
+        raise UsageError(f"model {path} does not say what {options} would: add them")
+    for key in missing:
+        assert ask is not None
+        hint = f" ({hints[key]} of them)" if hints.get(key) else ""
+        answers[key] = ask(QUESTIONS[key] + hint)
+    contract = validated(
+        Contract,
+        {
+            "sample_rate": _number(answers, "sample_rate"),
+            "window": int(_number(answers, "window")),
+            "channels": _listed(answers["channels"]),
+            "unit": (answers["unit"] or "").strip(),
+            "classes": _listed(answers["classes"]),
+        },
+        f"the contract of {path}",
+    )
+    try:
+        loading.check_fit(model, contract)
+    except UsageError as error:
+        raise UsageError(f"model {path}: {error}") from None
+    with bundle.written(out) as folder:
+        suffix = ".keras" if path.suffix.lower() == ".keras" else ".h5"
+        shutil.copyfile(path, folder / f"model{suffix}")
+        (folder / bundle.CONTRACT).write_text(bundle.contract_text(contract), encoding="utf-8")
+        report = json.dumps({"verdict": VERDICT}, indent=1)
+        (folder / bundle.REPORT).write_text(report + "\n", encoding="utf-8")
+        (folder / "report.md").write_text(
+            f"# {out.name}\n\nNot evaluated: it was made of {path.name} by `eegd bundle`, and "
+            "nothing is known of its accuracy.\n",
+            encoding="utf-8",
+        )
+    return contract
+
+
+def _said(model: keras.Model) -> tuple[int | None, int | None, int | None]:
+    """Steps, channels and classes, as far as the model's shapes say them."""
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    if not inputs or len(inputs[0].shape) != 3 or len(outputs) != 1:
+        return None, None, None
+    _, steps, features = inputs[0].shape
+    outs = outputs[0].shape[-1]
+    return steps, len(inputs) if len(inputs) > 1 else features, 2 if outs == 1 else outs
+
+
+def _number(answers: Mapping[str, str | None], key: str) -> float:
+    try:
+        value = float(answers[key] or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"--{key.replace('_', '-')} {answers[key]!r} is not a number")
+    return value
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -1,0 +1,136 @@
+"""What the daemon published, checked afterwards against the recording of it.
+
+The parts are put together as for a live run; the recording takes the place of the stream.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from daemon import assembly
+from daemon.config import Config
+from daemon.contract import Contract
+from daemon.decision import Decision
+from daemon.encoders.engines import Plan
+from daemon.encoders.loading import LoadedModel
+from daemon.errors import UsageError
+from daemon.records import Prediction
+from daemon.rehearsal.compared import Compared, compared
+from daemon.rehearsal.findings import Findings
+from daemon.rehearsal.recordings import Recording
+from daemon.rehearsal.runs import settling
+from daemon.rehearsal.session import Session
+from daemon.rehearsal.tracks import disagreements
+from daemon.rehearsal.verification import Verifier
+from daemon.text import clean
+
+log = logging.getLogger(__name__)
+
+
+def verify(
+    session: Session,
+    config: Config,
+    loaded: LoadedModel,
+    plan: Plan,
+    *,
+    tolerance: float,
+    advance: Callable[[int], object],
+) -> Findings:
+    """Recompute every prediction of ``session`` from its EEG.
+
+    Parameters
+    ----------
+    session : Session
+    config : Config
+        The one of the live run.
+    loaded : LoadedModel
+    plan : Plan
+        What `daemon.assembly.load` makes of it.
+    tolerance : float
+        Of a probability.
+    advance : function of int
+        Told the number of predictions done.
+
+    Raises
+    ------
+    UsageError
+        ``config`` is not the one of the live run; names every difference.
+    ContractError
+        The EEG contradicts the model's contract.
+    """
+    contract = loaded.contract
+    _require_same(session, config, loaded)
+    intake = assembly.build_intake(config, contract, session.eeg.stream)
+    for assumption in intake.pick.assumptions:
+        log.warning("recording %s: %s", session.eeg.path, assumption)
+    engine, _ = assembly.build_engine(config, loaded, plan, None)
+    pipeline = assembly.build_pipeline(config, loaded, engine)
+    pipeline.connect(intake)
+    verifier = Verifier(
+        session,
+        pipeline,
+        hop=config.window.hop / contract.sample_rate,
+        settle=settling(contract, intake.pick),
+        label=None if config.decision.smoothing else _labelled(config, contract),
+        tolerance=tolerance,
+    )
+    checks = []
+    for check in verifier.checks():
+        checks.append(check)
+        advance(1)
+    return Findings(tuple(checks), disagreements(session, contract.classes), tolerance)
+
+
+def compare(
+    predictions: Sequence[Prediction],
+    recording: Recording,
+    config: Config,
+    contract: Contract,
+    names: Mapping[str, str],
+) -> Compared:
+    """``predictions`` against the markers of ``recording``; see `daemon.rehearsal.compared`."""
+    return compared(
+        predictions,
+        recording,
+        contract.classes,
+        names,
+        window=contract.window / contract.sample_rate,
+        hop=config.window.hop / contract.sample_rate,
+    )
+
+
+def _require_same(session: Session, config: Config, loaded: LoadedModel) -> None:
+    contract = loaded.contract
+    ours = {
+        "model": loaded.sha256,
+        "window": str(contract.window),
+        "hop": str(config.window.hop),
+        "sample_rate": f"{contract.sample_rate:g}",
+    }
+    differences = [
+        f"{key} {session.said[key]} there, {value} here"
+        for key, value in ours.items()
+        if session.said.get(key, value) != value
+    ]
+    classes = next((tuple(p.probabilities) for p in session.predictions if p.probabilities), None)
+    if classes is not None and classes != contract.classes:
+        differences.append(
+            f"classes {clean(', '.join(classes))} there, {', '.join(contract.classes)} here"
+        )
+    if differences:
+        raise UsageError(
+            f"recording {session.eeg.path} was made with another config or model: "
+            + "; ".join(differences)
+        )
+
+
+def _labelled(config: Config, contract: Contract) -> Callable[[Mapping[str, float]], str | None]:
+    decision = Decision(contract.classes, threshold=config.decision.threshold)
+
+    def label(probabilities: Mapping[str, float]) -> str | None:
+        return decision.label(np.array([*probabilities.values()]), 0.0)
+
+    return label

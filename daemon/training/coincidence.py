@@ -1,0 +1,76 @@
+"""Do the classes coincide with recordings or blocks? Then no accuracy can be trusted.
+
+A block is a stretch of one recording with trials of one class alone. EEG drifts: windows of one
+block are alike whatever the class is, and windows of different blocks or recordings differ. Where
+a class has blocks of its own, a classifier can tell the block and be taken to tell the class. See
+R. Li et al., "The Perils and Pitfalls of Block Design for EEG Classification Experiments", IEEE
+Transactions on Pattern Analysis and Machine Intelligence 43(1), 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from daemon.training.dataset import Dataset
+from daemon.training.scores import Indices, balanced_accuracy, confusion
+from daemon.training.splits import Fold
+
+_LISTED = 4
+
+
+def coincidences(data: Dataset, folds: Sequence[Fold]) -> list[str]:
+    """Why an accuracy on ``folds`` cannot be trusted, a clause each; empty if nothing speaks so."""
+    found = []
+    several = len(np.unique(data.recording)) > 1
+    occurring = set(np.unique(data.targets).tolist())
+    for c, name in enumerate(data.classes):
+        mine = data.targets == c
+        recordings = np.unique(data.recording[mine])
+        others = [
+            set(np.unique(data.targets[data.recording == r]).tolist()) - {c} for r in recordings
+        ]
+        listed = _listed([data.recordings[r] for r in recordings])
+        if several and len(recordings) and not any(others):
+            found.append(f"{name} is in {listed} alone, where no other class is")
+        elif several and len(recordings) == 1 and (absent := occurring - others[0] - {c}):
+            names = _listed([data.classes[a] for a in sorted(absent)])
+            found.append(f"{name} is in {listed} alone, where {names} never occurs")
+        elif len(np.unique(data.block[mine])) == 1:
+            found.append(f"all of {name} lies in one stretch of {listed}")
+    shared = _shared_blocks(data, folds)
+    if shared and not found:
+        found.append(
+            f"{shared} stretches of one class lie partly in the training and partly in the test "
+            "data"
+        )
+    return found
+
+
+def _shared_blocks(data: Dataset, folds: Sequence[Fold]) -> int:
+    """Blocks with windows on both sides of a fold."""
+    shared: set[int] = set()
+    for fold in folds:
+        seen = np.concatenate([fold.training, fold.validation])
+        shared |= set(data.block[seen].tolist()) & set(data.block[fold.test].tolist())
+    return len(shared)
+
+
+def from_recording_alone(targets: Indices, recording: Indices, classes: int) -> float:
+    """Balanced accuracy of an oracle that knows of a window only which recording it is from.
+
+    It answers the class that is over-represented most in that recording, which is the best it can
+    do for balanced accuracy.
+    """
+    totals = np.maximum(np.bincount(targets, minlength=classes), 1)
+    answers = np.empty_like(targets)
+    for r in np.unique(recording):
+        inside = recording == r
+        answers[inside] = (np.bincount(targets[inside], minlength=classes) / totals).argmax()
+    return balanced_accuracy(confusion(targets, answers, classes))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + f" and {more} more" * (more > 0)

@@ -1,0 +1,311 @@
+"""Recordings and what their markers mean → windows of EEG, each with its class and its place.
+
+Rules that hold here:
+
+- The samples are what the model would be given live: the same timeline, the same conditioning.
+- A window lies within one trial and holds nothing that would make the daemon abstain. What is left
+  out is counted, by reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from daemon.contract import Pick
+from daemon.errors import ContractError, UsageError
+from daemon.records import Float32, Float64
+from daemon.rehearsal.recordings import Recording, read_recording
+from daemon.text import clean
+from daemon.training.scores import Indices
+from daemon.training.settings import Training, recording_files
+from daemon.training.stretches import Stretch, stretches
+
+TOO_SHORT = "trial shorter than a window"
+CHANGE = "class change inside"
+GAP = "gap inside"
+FAULT = "quality fault"
+
+_LISTED = 12
+
+
+class Trial(NamedTuple):
+    """EEG of one class, in seconds on the recording's clock; another class begins at ``change``."""
+
+    start: float
+    stop: float
+    change: float
+    target: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Windows of ``steps`` samples, and what is known of each.
+
+    Attributes
+    ----------
+    classes, recordings : tuple of str
+    rate : float
+        Hz.
+    steps : int
+    signals : tuple of float32 arrays, shape (n, channels)
+        Conditioned stretches of the recordings that the windows are cut from.
+    signal, end : int64 arrays, shape (windows,)
+        Which of them, and one past the window's last sample in it.
+    targets, recording, trial, block : int64 arrays, shape (windows,)
+        Class, number in ``recordings``, and numbers that count trials and blocks over all
+        recordings. A block is a stretch of a recording with trials of one class alone.
+    start_time, time : float64 arrays, shape (windows,)
+        Stamps of the window's first and last sample, in seconds of the recording.
+    left_out : mapping of str to int
+        Windows (or trials, as the reason says) that were not taken, by reason.
+    first_left_out : mapping of str to str
+        For each reason, the first of them in words.
+    unused : mapping of str to int
+        Markers that begin no class, and how often they occur.
+    assumptions : tuple of str
+        What was taken for granted because a recording does not say it.
+    """
+
+    classes: tuple[str, ...]
+    recordings: tuple[str, ...]
+    rate: float
+    steps: int
+    signals: tuple[Float32, ...]
+    signal: Indices
+    end: Indices
+    targets: Indices
+    recording: Indices
+    trial: Indices
+    block: Indices
+    start_time: Float64
+    time: Float64
+    left_out: dict[str, int] = field(default_factory=dict)
+    first_left_out: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, int] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+
+    def windows(self, which: Indices, steps: int | None = None) -> Float32:
+        """The samples of windows ``which``, (n, steps, channels), those of each up to its end.
+
+        ``steps`` other than the windows' own begin earlier or later; see `reaches`.
+        """
+        steps = steps or self.steps
+        found = np.empty((len(which), steps, self.signals[0].shape[1]), np.float32)
+        for n, window in enumerate(which):
+            end = self.end[window]
+            found[n] = self.signals[self.signal[window]][end - steps : end]
+        return found
+
+    def reaches(self, which: Indices, steps: int) -> Indices:
+        """Those of ``which`` that have ``steps`` samples before their end, without a restart."""
+        return which[self.end[which] >= steps]
+
+
+def read_dataset(training: Training, advance: Callable[[int], object] = lambda n: None) -> Dataset:
+    """All windows of ``training``'s recordings.
+
+    Parameters
+    ----------
+    training : Training
+    advance : function of int
+        Told that one more of `recording_files` is read.
+
+    Raises
+    ------
+    UsageError
+        A recording cannot be read, contradicts the channels, rate or unit; or a class has no
+        window. Names the recording or the class, and what there is.
+    """
+    files = recording_files(training.recordings)
+    gathered = _Gathered(training)
+    for number, file in enumerate(files):
+        gathered.take(number, _read(training, file))
+        advance(1)
+    names = _names(files)
+    return gathered.dataset(names)
+
+
+def trials(recording: Recording, training: Training, unused: Counter[str]) -> list[Trial]:
+    """The trials that the recording's markers begin, in order of time.
+
+    Markers that neither begin nor end one are counted in ``unused``.
+    """
+    classes = list(training.classes)
+    last = float(recording.stamps[-1])
+    marks: list[tuple[float, int | None]] = []
+    for at, marker in recording.markers:
+        name = training.class_of(recording.path.name, marker)
+        if name is not None or marker in training.trial.ends:
+            marks.append((at, None if name is None else classes.index(name)))
+        else:
+            unused[clean(marker)] += 1
+    found = []
+    for n, (at, target) in enumerate(marks):
+        if target is None:
+            continue
+        after = marks[n + 1][0] if n + 1 < len(marks) else last + 1 / training.sample_rate
+        change = next((a for a, other in marks[n + 1 :] if other != target), np.inf)
+        start = at + training.trial.offset
+        length = training.trial.length
+        found.append(Trial(start, after if length is None else start + length, change, target))
+    return found
+
+
+def _read(training: Training, file: Path) -> Recording:
+    stream = training.stream
+    return read_recording(
+        file,
+        name=stream.name,
+        type=stream.type,
+        source_id=stream.source_id,
+        hostname=stream.hostname,
+        markers=training.markers,
+    )
+
+
+def _names(files: Sequence[Path]) -> tuple[str, ...]:
+    """Short names: the file's own, with its folder where that is not enough."""
+    short = [clean(file.name) for file in files]
+    if len(set(short)) == len(short):
+        return tuple(short)
+    return tuple(clean(f"{file.parent.name}/{file.name}") for file in files)
+
+
+class _Gathered:
+    """Windows of one recording after another."""
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self._contract = training.contract()
+        self._signals: list[Float32] = []
+        self._rows: list[tuple[int, ...]] = []
+        self._times: list[tuple[float, float]] = []
+        self._left_out: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+        self._unused: Counter[str] = Counter()
+        self._assumptions: Counter[str] = Counter()
+        self._trial = self._block = -1
+        self._before: tuple[int, int] | None = None
+
+    def take(self, number: int, recording: Recording) -> None:
+        training = self._training
+        stream = training.stream
+        try:
+            pick = self._contract.pick(recording.stream, channels=stream.channels, unit=stream.unit)
+        except ContractError as error:
+            raise UsageError(f"recording {recording.path}: {error}") from None
+        for assumption in pick.assumptions:
+            self._assumptions[assumption] += 1
+        fill_up_to = training.quality.fill_up_to
+        pieces = list(stretches(self._contract, pick, recording, fill_up_to=fill_up_to))
+        first = len(self._signals)
+        self._signals += [piece.samples for piece in pieces]
+        for trial in trials(recording, training, self._unused):
+            self._trial += 1
+            if self._before != (number, trial.target):
+                self._block += 1
+                self._before = (number, trial.target)
+            for piece_number, end in self._windows(recording.path.name, pick, pieces, trial):
+                stamps = pieces[piece_number].stamps
+                ids = (number, self._trial, self._block)
+                self._rows.append((first + piece_number, end, trial.target, *ids))
+                self._times.append((stamps[end - training.steps], stamps[end - 1]))
+
+    def dataset(self, recordings: tuple[str, ...]) -> Dataset:
+        training = self._training
+        classes = tuple(training.classes)
+        rows = np.array(self._rows, np.int64).reshape(-1, 6)
+        times = np.array(self._times, np.float64).reshape(-1, 2)
+        count = np.bincount(rows[:, 2], minlength=len(classes))
+        missing = [name for name, n in zip(classes, count, strict=True) if not n]
+        if missing:
+            raise UsageError(
+                f"classes: no window of {', '.join(missing)} in {len(recordings)} recordings"
+                f"{self._why_none()}"
+            )
+        return Dataset(
+            classes=classes,
+            recordings=recordings,
+            rate=training.sample_rate,
+            steps=training.steps,
+            signals=tuple(self._signals),
+            signal=rows[:, 0],
+            end=rows[:, 1],
+            targets=rows[:, 2],
+            recording=rows[:, 3],
+            trial=rows[:, 4],
+            block=rows[:, 5],
+            start_time=times[:, 0],
+            time=times[:, 1],
+            left_out=dict(self._left_out.most_common()),
+            first_left_out=self._first,
+            unused=dict(self._unused.most_common(_LISTED)),
+            assumptions=tuple(self._assumptions),
+        )
+
+    def _why_none(self) -> str:
+        said = "".join(
+            f"; {count} left out, {reason} (first: {self._first[reason]})"
+            for reason, count in self._left_out.items()
+        )
+        markers = ", ".join(f"{text!r} ({n})" for text, n in self._unused.most_common(_LISTED))
+        return said + f"; markers that no class uses: {markers or 'none'}"
+
+    def _leave_out(self, reason: str, count: int, file: str, at: float, what: str = "") -> None:
+        if count:
+            self._left_out[reason] += count
+            self._first.setdefault(reason, f"{file} at {at:.1f} s" + f": {what}" * bool(what))
+
+    def _windows(
+        self, file: str, pick: Pick, pieces: Sequence[Stretch], trial: Trial
+    ) -> Iterator[tuple[int, int]]:
+        """Number of the piece and end in it, of each of a trial's windows that can be used."""
+        training = self._training
+        rate, steps = training.sample_rate, training.steps
+        hop = training.hop or steps
+        # Half a sample of tolerance, for stamps that were rounded.
+        length = int((trial.stop - trial.start) * rate + 0.5)
+        starts = np.arange(0, length - steps + 1, hop)
+        if not len(starts):
+            self._leave_out(TOO_SHORT, 1, file, trial.start)
+        changed = trial.start + (starts + steps) / rate > trial.change + 0.5 / rate
+        self._leave_out(CHANGE, int(changed.sum()), file, trial.start)
+        for start in starts[~changed]:
+            at = trial.start + start / rate
+            found = _placed(pieces, at, steps, rate)
+            if found is None:
+                self._leave_out(GAP, 1, file, at)
+                continue
+            number, first = found
+            fault = self._fault(pick, pieces[number], first)
+            if fault is not None:
+                self._leave_out(FAULT, 1, file, at, fault)
+                continue
+            yield number, first + steps
+
+    def _fault(self, pick: Pick, piece: Stretch, first: int) -> str | None:
+        """Why the daemon would abstain from the window that begins there."""
+        steps = self._training.steps
+        bridged = piece.bridged(first, steps)
+        if bridged > self._training.quality.max_filled:
+            return f"{bridged:.1%} of the window is bridged"
+        return piece.fault(self._contract, pick, first, steps)
+
+
+def _placed(
+    pieces: Sequence[Stretch], at: float, steps: int, rate: float
+) -> tuple[int, int] | None:
+    """The piece that holds ``steps`` samples from time ``at`` on, and where in it they begin."""
+    for number, piece in enumerate(pieces):
+        if len(piece.stamps) < steps or at < piece.stamps[0] - 0.5 / rate:
+            continue
+        first = int(np.searchsorted(piece.stamps, at - 0.5 / rate))
+        if first + steps <= len(piece.stamps):
+            return number, first
+    return None

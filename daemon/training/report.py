@@ -1,0 +1,283 @@
+"""The figures of an evaluation → one line for the daemon, one page for its user.
+
+Rule that holds here: where the accuracy cannot be trusted, that is the first thing either says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+BLOCK_DESIGN = (
+    'R. Li et al., "The Perils and Pitfalls of Block Design for EEG Classification Experiments", '
+    "IEEE TPAMI 43(1), 2021"
+)
+
+
+def verdict(report: Any) -> str:
+    """What the evaluation came to, in one line."""
+    encoder, baseline = report["encoder"], report["baseline"]
+    left_out = "left-out parts of recordings" if report["split"]["cut"] else "left-out recordings"
+    said = [
+        f"{_figure(encoder)} balanced accuracy on {left_out} "
+        f"(chance {encoder['balanced_accuracy_chance']:.2f}, {_interval(encoder)}, "
+        f"n = {encoder['n']})"
+    ]
+    said[0] += "" if _beats_chance(report) else ", which chance could give too"
+    said.append(f"band-power LDA {_figure(baseline)}")
+    which = report["leaks"]["which_recording"]
+    if which is not None:
+        said.append(
+            f"recordings can be told apart with {which['balanced_accuracy']:.2f} "
+            f"(chance {which['chance']:.2f})"
+        )
+    line = "; ".join(said)
+    if report["why_not_trusted"]:
+        return f"NOT TO BE TRUSTED, {'; '.join(report['why_not_trusted'])}: {line}"
+    return line
+
+
+def markdown(report: Any, name: str) -> str:
+    """The page, for a bundle of that name; the pictures lie beside it."""
+    encoder, baseline = report["encoder"], report["baseline"]
+    parts = []
+    if report["why_not_trusted"]:
+        parts.append(
+            f"**The accuracy below cannot be trusted: {'; '.join(report['why_not_trusted'])}.** "
+            "EEG drifts, so whatever tells these recordings or stretches apart is taken for the "
+            f"class ({BLOCK_DESIGN}). Record every class in every recording, in turns."
+        )
+    parts.append(f"# {name}")
+    parts.append(f"{_sentence(report)}")
+    parts.append("## Accuracy on data that was left out")
+    parts.append(_split(report))
+    parts.append(_accuracies(report))
+    parts.append(
+        "Balanced accuracy is the mean over the classes of the share of each that was recognised. "
+        "Its interval is a percentile bootstrap that draws whole groups (recordings, or the parts "
+        "they were cut into) anew; that of accuracy is Wilson's, which takes every window for "
+        "independent and is too narrow where they are not. Both are 95 %."
+    )
+    parts.append(_classes(encoder, baseline))
+    parts.append("![Confusion matrices](confusion.png)")
+    parts.append("## What else the answers may rest on")
+    parts.append(_leaks(report))
+    parts.append("![Classes permuted within recordings](permuted.png)")
+    parts.append("## Calibration")
+    parts.append(_calibration(report))
+    parts.append("![Reliability](reliability.png)")
+    parts.append("## Training")
+    parts.append(_training(report))
+    parts.append("![Learning curves](learning.png)")
+    parts.append("## Data")
+    parts.append(_data(report["data"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentence(report: Any) -> str:
+    """The verdict, with what follows from it."""
+    encoder, baseline = report["encoder"], report["baseline"]
+    line = verdict(report) + "."
+    line = line[0].upper() + line[1:]
+    if encoder["balanced_accuracy"] <= baseline["balanced_accuracy"]:
+        line += " The encoder does not beat band power with a linear discriminant."
+    return line
+
+
+def _beats_chance(report: Any) -> bool:
+    """By the interval, and by the labels permuted within recordings."""
+    encoder = report["encoder"]
+    interval = encoder["balanced_accuracy_interval"]
+    above = interval is None or interval[0] > encoder["balanced_accuracy_chance"]
+    return bool(above and report["leaks"]["permuted"]["encoder"]["p"] < 0.05)
+
+
+def _figure(figures: Any) -> str:
+    return f"{figures['balanced_accuracy']:.2f}"
+
+
+def _interval(figures: Any) -> str:
+    interval = figures["balanced_accuracy_interval"]
+    if interval is None:
+        return "too few groups for an interval"
+    return f"95 % CI {interval[0]:.2f} … {interval[1]:.2f}"
+
+
+def _split(report: Any) -> str:
+    split = report["split"]
+    rows = [
+        [str(n + 1), *(", ".join(fold[side]) for side in ("train", "validate", "test"))]
+        for n, fold in enumerate(split["folds"])
+    ]
+    said = f"Split: {split['kind']}. "
+    if split["cut"]:
+        said += (
+            f"Cut into contiguous parts: {', '.join(split['cut'])}; what differs between "
+            "recordings is not tested there. "
+        )
+    if split["overlapping_windows_left_out"]:
+        said += (
+            f"{split['overlapping_windows_left_out']} windows that reach from one part into the "
+            "next were left out. "
+        )
+    said += (
+        "Validation data stops the training and sets the temperature; test data does neither. "
+        "The baseline trains on both."
+    )
+    return said + "\n\n" + _table(["fold", "train", "validate", "test"], rows)
+
+
+def _accuracies(report: Any) -> str:
+    rows = []
+
+    def add(name: str, figures: Any) -> None:
+        low, high = figures["accuracy_interval"]
+        rows.append(
+            [
+                name,
+                str(figures["n"]),
+                _figure(figures),
+                _interval(figures).removeprefix("95 % CI "),
+                f"{figures['balanced_accuracy_chance']:.2f}",
+                f"{figures['accuracy']:.2f} ({low:.2f} … {high:.2f})",
+                f"{figures['accuracy_of_the_most_frequent_class']:.2f}",
+            ]
+        )
+
+    fit = report["training"]
+    add(f"{fit['settings']['encoder']} encoder", report["encoder"])
+    add("band-power LDA", report["baseline"])
+    for name, figures in report["deployed"].items():
+        if figures is not None:
+            add(f"{name}, windows of {fit['window']} steps", figures)
+    for name, figures in report["random_split"].items():
+        add(f"{name}, RANDOM SPLIT: over-states", figures)
+    head = ["", "n", "balanced accuracy", "95 % CI", "chance", "accuracy", "most frequent class"]
+    said = _table(head, rows)
+    if report["random_split"]:
+        said += (
+            "\n\nThe random split puts windows of one recording, even of one trial, on both sides. "
+            "It stands here for comparison with figures that were got like that, and says nothing "
+            "of new recordings."
+        )
+    if fit["window"] != fit["training_window"]:
+        said += (
+            f"\n\nThe encoder was trained on windows of {fit['training_window']} steps and will be "
+            f"deployed with {fit['window']}: the weights do not depend on the length, the answers "
+            "do. "
+        )
+        if report["deployed"]["encoder"] is None:
+            said += "No left-out trial has that much EEG before its end, so that is not tested."
+        else:
+            said += (
+                "At that length it was tested on the windows that end with the same sample, where "
+                "the recording reaches that far back; what came before the trial is in them, as "
+                "it is live."
+            )
+    return said
+
+
+def _classes(encoder: Any, baseline: Any) -> str:
+    rows = [
+        [name, str(n), _share(encoder["recall"][name]), _share(baseline["recall"][name])]
+        for name, n in encoder["n_per_class"].items()
+    ]
+    return _table(["class", "n", "recognised by the encoder", "by band-power LDA"], rows)
+
+
+def _leaks(report: Any) -> str:
+    leaks = report["leaks"]
+    which = leaks["which_recording"]
+    if which is None:
+        said = (
+            "- Which recording a window is from was not asked: one has too few trials, or is alone."
+        )
+    else:
+        said = (
+            f"- **Which recording is this?** {which['classifier']}: it tells "
+            f"{which['recordings']} recordings apart with a balanced accuracy of "
+            f"{which['balanced_accuracy']:.2f} (chance {which['chance']:.2f}). "
+            + (
+                "Recordings have a signature: on a random split a classifier can use it."
+                if which["balanced_accuracy"] > 2 * which["chance"]
+                else "Recordings hardly have a signature."
+            )
+        )
+    said += (
+        "\n- **The recording alone**: who knew only a window's recording, and how often "
+        f"each class occurs in it, would reach {leaks['from_recording_alone']:.2f}."
+    )
+    for name, found in leaks["permuted"].items():
+        how = "its answers as they are" if name == "encoder" else "trained anew each time"
+        said += (
+            f"\n- **Classes permuted within recordings**, {name} ({how}, {found['times']} times): "
+            f"median {found['median']:.2f}, 95 % of them {found['interval'][0]:.2f} … "
+            f"{found['interval'][1]:.2f}; the true classes give {found['observed']:.2f} "
+            f"(p = {found['p']:.3g})."
+        )
+    return said + " What is left of the accuracy there is not the class."
+
+
+def _calibration(report: Any) -> str:
+    before, after = (report["encoder"]["calibration"][key] for key in ("before", "after"))
+    return (
+        f"Expected calibration error (10 bins of equal width) on the left-out data: "
+        f"{before['ece']:.3f} as trained, {after['ece']:.3f} with the temperature that was fitted "
+        f"on each fold's validation data. Negative log probability of the true class: "
+        f"{before['nll']:.3f} and {after['nll']:.3f} nats. The contract has the temperature of the "
+        f"model in the bundle, {report['training']['temperature']:.3g}, from its own validation "
+        "data."
+    )
+
+
+def _training(report: Any) -> str:
+    training = report["training"]
+    kept = training["kept"]
+    if kept["test"]:
+        said = "The model in the bundle is the one that was tested."
+    else:
+        said = (
+            "The model in the bundle was trained anew on all groups but those that stopped it "
+            f"early ({', '.join(kept['validate'])}). The accuracy is that of the folds' models, "
+            "trained in the same way on less."
+        )
+    settings = ", ".join(f"{key} {value}" for key, value in training["settings"].items())
+    steps = ", ".join(training["conditioning"]) or "none"
+    return f"{said} Settings: {settings}. Conditioning: {steps}."
+
+
+def _data(data: Any) -> str:
+    classes = list(next(iter(data["n_per_recording"].values())))
+    rows = [
+        [name, *(str(counts[c]) for c in classes)]
+        for name, counts in data["n_per_recording"].items()
+    ]
+    said = (
+        f"{data['windows']} windows of {data['steps']} steps at {data['sample_rate']:g} Hz.\n\n"
+        + _table(["recording", *classes], rows)
+    )
+    if data["recordings_without_windows"]:
+        said += f"\n\nNo window: {', '.join(data['recordings_without_windows'])}."
+    if data["left_out"]:
+        said += "\n\nLeft out:\n" + "".join(
+            f"\n- {one['n']}: {reason} (first: {one['first']})"
+            for reason, one in data["left_out"].items()
+        )
+    if data["markers_of_no_class"]:
+        listed = ", ".join(f"{text} ({n})" for text, n in data["markers_of_no_class"].items())
+        said += f"\n\nMarkers that begin no class: {listed}."
+    if data["assumptions"]:
+        said += f"\n\nTaken for granted: {'; '.join(data['assumptions'])}."
+    return said
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    # Names come from files.
+    return "\n".join(
+        f"| {' | '.join(c.replace('|', chr(92) + '|') for c in line)} |" for line in lines
+    )

@@ -1,0 +1,238 @@
+"""``training.yaml`` → validated, frozen objects: which recordings, which marker means which class.
+
+Relative paths start at the file's folder.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from daemon.config import QualityConfig, StreamConfig
+from daemon.contract import MAX_STEPS, Contract, Unit
+from daemon.errors import UsageError
+from daemon.rehearsal.recordings import SUFFIXES
+from daemon.validation import Labels, Strict, read_yaml, validated
+
+Steps = Annotated[int, Field(gt=0, le=MAX_STEPS)]
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+Patterns = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+
+FROM_TRAINING = {"zscore": "from training"}
+
+
+class Meaning(Strict):
+    """A marker that begins a trial of a class, in the files whose name fits one of ``files``."""
+
+    marker: str = Field(min_length=1)
+    files: Patterns = ("*",)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, content: Any) -> Any:
+        """``T0`` stands for {marker: T0}, and one pattern for a list of one."""
+        if isinstance(content, str):
+            return {"marker": content}
+        if isinstance(content, dict) and isinstance(content.get("files"), str):
+            return {**content, "files": [content["files"]]}
+        return content
+
+    def fits(self, file: str, marker: str) -> bool:
+        return marker == self.marker and any(fnmatch.fnmatchcase(file, p) for p in self.files)
+
+
+Meanings = Annotated[tuple[Meaning, ...], Field(min_length=1, strict=False)]
+
+
+class Trial(Strict):
+    """Where the EEG of a class lies: from ``offset`` seconds after its marker, for ``length``.
+
+    ``length`` null: until the next marker that begins or ends a trial.
+    """
+
+    offset: Seconds = 0.0
+    length: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    ends: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+class Split(Strict):
+    """Which data a model is tested on that it has not been trained on.
+
+    ``folds`` times, another part of the recordings is left out whole; or only once, ``test``.
+    ``block`` (seconds) cuts recordings into blocks that are left out instead, for few recordings.
+    """
+
+    folds: int = Field(default=3, ge=2, le=100)
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    test: Patterns | None = None
+    block: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+class Fit(Strict):
+    """How the encoder is trained; what is not given is as in `daemon.training.fit.Settings`."""
+
+    encoder: Literal["channel", "common"] | None = None
+    epochs: int | None = Field(default=None, ge=1, le=100_000)
+    batch: int | None = Field(default=None, ge=1, le=65536)
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    patience: int | None = Field(default=None, ge=1)
+    class_weights: bool | None = None
+    smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
+class Training(Strict):
+    """The whole of ``training.yaml``.
+
+    ``window`` is what the model will be deployed with, ``training_window`` what it is trained on:
+    the weights do not depend on the length.
+    """
+
+    recordings: Patterns
+    channels: Labels = Field(min_length=1)
+    sample_rate: float = Field(gt=0, le=1e6)
+    unit: Unit = "microvolts"
+    window: Steps
+    training_window: Steps | None = None
+    hop: Steps | None = None
+    classes: dict[str, Meanings] = Field(min_length=2)
+    trial: Trial = Trial()
+    conditioning: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
+    stream: StreamConfig = StreamConfig()
+    markers: str | None = None
+    quality: QualityConfig = QualityConfig()
+    split: Split = Split()
+    fit: Fit = Fit()
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _one_meaning(cls, classes: Any) -> Any:
+        """A class of one marker may leave out the list."""
+        if not isinstance(classes, dict):
+            return classes
+        return {
+            name: [meanings] if isinstance(meanings, (str, dict)) else meanings
+            for name, meanings in classes.items()
+        }
+
+    @field_validator("conditioning")
+    @classmethod
+    def _zscore_last(cls, steps: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        if FROM_TRAINING in steps[:-1]:
+            raise ValueError("zscore: from training must be the last step, once")
+        return steps
+
+    @model_validator(mode="after")
+    def _contract_holds(self) -> Training:
+        if self.steps > self.window:
+            raise ValueError(
+                f"training_window {self.steps} is longer than the window {self.window} that the "
+                "model will be deployed with"
+            )
+        try:
+            self.contract()
+        except ValidationError as error:
+            faults = [
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+                for fault in error.errors()
+            ]
+            raise ValueError("; ".join(faults)) from None
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Of a training window."""
+        return self.training_window or self.window
+
+    @property
+    def scaled_from_training(self) -> bool:
+        return self.conditioning[-1:] == (FROM_TRAINING,)
+
+    @property
+    def fixed_conditioning(self) -> tuple[dict[str, Any], ...]:
+        """The steps that do not depend on what is training data."""
+        return self.conditioning[: -self.scaled_from_training or None]
+
+    def contract(
+        self, more: Sequence[dict[str, Any]] = (), *, temperature: float = 1.0
+    ) -> Contract:
+        """Of a model trained like this, with ``more`` conditioning after the fixed one."""
+        return Contract.model_validate(
+            {
+                "sample_rate": self.sample_rate,
+                "window": self.window,
+                "channels": self.channels,
+                "unit": self.unit,
+                "classes": tuple(self.classes),
+                "temperature": temperature,
+                "conditioning": (*self.fixed_conditioning, *more),
+            }
+        )
+
+    def class_of(self, file: str, marker: str) -> str | None:
+        """The class that ``marker`` begins in a file of that name, or None.
+
+        Raises
+        ------
+        UsageError
+            It begins several.
+        """
+        found = [
+            name
+            for name, meanings in self.classes.items()
+            if any(meaning.fits(file, marker) for meaning in meanings)
+        ]
+        if len(found) > 1:
+            raise UsageError(
+                f"classes: the marker {marker!r} means {' and '.join(found)} in {file}: narrow "
+                "their files"
+            )
+        return found[0] if found else None
+
+
+def load_training(path: Path) -> Training:
+    """Read and validate ``path``; its recordings come back as absolute patterns.
+
+    Raises
+    ------
+    UsageError
+        Names the file, the key and what is wrong.
+    """
+    training = validated(Training, read_yaml(path, "training file"), str(path))
+    folder = path.resolve().parent
+    return training.model_copy(
+        update={"recordings": tuple(str(folder / pattern) for pattern in training.recordings)}
+    )
+
+
+def recording_files(patterns: Sequence[str]) -> list[Path]:
+    """The recordings that ``patterns`` (files, folders, globs) name, each once, in order of name.
+
+    Raises
+    ------
+    UsageError
+        A pattern that fits nothing.
+    """
+    found: set[Path] = set()
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            files = [f for f in path.rglob("*") if f.name.lower().endswith(SUFFIXES)]
+        elif path.is_file():
+            files = [path]
+        else:
+            whole = Path(os.path.normpath(path.absolute()))
+            files = list(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+        if not files:
+            raise UsageError(
+                f"recordings: {pattern} is no file, no folder with {', '.join(SUFFIXES)} in it, "
+                "and no pattern that fits any"
+            )
+        found.update(file.resolve() for file in files)
+    return sorted(found)

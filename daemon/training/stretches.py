@@ -1,0 +1,113 @@
+"""A recording → the regular, conditioned samples that the daemon would have given a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from daemon.contract import MICROVOLTS, Contract, Pick
+from daemon.intake import Intake
+from daemon.intake import Stretch as Piece
+from daemon.montage import Montage
+from daemon.quality import Quality
+from daemon.records import Chunk, Float32, Float64
+from daemon.rehearsal.recordings import Recording
+from daemon.timeline import Segment, Timeline
+
+_BLOCK = 1024
+
+Part = TypeVar("Part", Piece, Segment)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Samples between two restarts of the timeline.
+
+    Attributes
+    ----------
+    samples : float32 array, shape (n, channels of the model)
+        As the model sees them.
+    stamps : float64 array, shape (n,)
+        Seconds of the recording, never decreasing.
+    raw : float32 array, shape (m, picked channels)
+        What the stream held, in the contract's unit and at the stream's own rate.
+    received : float64 array, shape (m,)
+        Its stamps.
+    filled, off_rate : bool arrays, shape (m,)
+        Bridged; received while the sender is known to run at another rate.
+    """
+
+    samples: Float32
+    stamps: Float64
+    raw: Float32
+    received: Float64
+    filled: npt.NDArray[np.bool_]
+    off_rate: npt.NDArray[np.bool_]
+
+    def fault(self, contract: Contract, pick: Pick, first: int, steps: int) -> str | None:
+        """Why the daemon would abstain from the window of samples [first, first + steps)."""
+        count = steps * pick.down // pick.up
+        end = int(np.searchsorted(self.received, self.stamps[first + steps - 1], side="right"))
+        inside = slice(max(end - count, 0), end)
+        if self.off_rate[inside].any():
+            return f"it runs at another rate than {pick.sample_rate:g} Hz"
+        raw, filled = self.raw[inside], self.filled[inside]
+        quality = Quality(
+            pick.labels, MICROVOLTS[contract.unit], pick.sample_rate, len(raw), len(raw)
+        )
+        for part in np.split(np.arange(len(raw)), np.flatnonzero(np.diff(filled)) + 1):
+            quality.push(raw[part], bridged=bool(filled[part[0]]))
+        return quality.fault()
+
+    def bridged(self, first: int, steps: int) -> float:
+        """Fraction of that window's samples that were never received."""
+        begin, end = self.stamps[first], self.stamps[first + steps - 1]
+        inside = (self.received >= begin) & (self.received <= end)
+        return float(self.filled[inside].mean()) if inside.any() else 0.0
+
+
+def stretches(
+    contract: Contract, pick: Pick, recording: Recording, *, fill_up_to: float
+) -> Iterator[Stretch]:
+    """All of ``recording``, which ``pick`` fits to ``contract``."""
+    intake = Intake(contract, pick, hop=contract.window, fill_up_to=fill_up_to)
+    pieces = _parted(
+        [*(s for chunk in _chunks(recording) for s in intake.feed(chunk)), *intake.flush()]
+    )
+    # Once more for what the filters do not leave: it is the stream itself that is judged.
+    timeline = Timeline(pick.sample_rate, fill_up_to)
+    segments = _parted(
+        [*(s for chunk in _chunks(recording) for s in timeline.feed(chunk)), *timeline.flush()]
+    )
+    montage = Montage(pick.indices, pick.scales)
+    for conditioned, received in zip(pieces, segments, strict=True):
+        counts = [len(segment.stamps) for segment in received]
+        stamps = np.concatenate([piece.stamps for piece in conditioned])
+        yield Stretch(
+            samples=np.concatenate([piece.samples for piece in conditioned]),
+            stamps=np.maximum.accumulate(stamps),
+            raw=montage.apply(np.concatenate([segment.samples for segment in received])),
+            received=np.maximum.accumulate(np.concatenate([s.stamps for s in received])),
+            filled=np.repeat([segment.filled for segment in received], counts),
+            off_rate=np.repeat([segment.off_rate is not None for segment in received], counts),
+        )
+
+
+def _chunks(recording: Recording) -> Iterator[Chunk]:
+    for start in range(0, len(recording.stamps), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        yield Chunk(recording.samples[block], recording.stamps[block])
+
+
+def _parted(pieces: Sequence[Part]) -> list[list[Part]]:
+    """What lies between two restarts, together."""
+    parts: list[list[Part]] = []
+    for piece in pieces:
+        if piece.restart or not parts:
+            parts.append([])
+        parts[-1].append(piece)
+    return parts

@@ -1,0 +1,163 @@
+"""Windows are cut where the markers say, and hold what the daemon would see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up import RATE, write_edf
+
+from daemon.errors import UsageError
+from daemon.training.dataset import CHANGE, FAULT, GAP, TOO_SHORT, Dataset, read_dataset
+from daemon.training.settings import Training
+
+LABELS = ("C3", "Cz", "C4")
+
+
+def _noise(seconds: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 20, (int(seconds * RATE), len(LABELS)))
+
+
+def _training(folder: Path, **more: Any) -> Training:
+    content = {
+        "recordings": [str(folder)],
+        "channels": ["c4", "C3"],
+        "sample_rate": RATE,
+        "window": 100,
+        "classes": {"rest": "T0", "fist": "T1"},
+        **more,
+    }
+    return Training.model_validate(content)
+
+
+def _read(folder: Path, **more: Any) -> Dataset:
+    return read_dataset(_training(folder, **more))
+
+
+def test_windows_are_the_trials_samples(tmp_path: Path):
+    samples = _noise(12)
+    write_edf(tmp_path / "a.edf", samples, [(1.0, "T0"), (4.5, "T1"), (8.0, "no class")], LABELS)
+    data = _read(tmp_path)
+    assert data.classes == ("rest", "fist")
+    assert data.recordings == ("a.edf",)
+    assert data.targets.tolist() == [0, 0, 0] + [1] * 7
+    np.testing.assert_allclose(data.start_time[:4], [1.0, 2.0, 3.0, 4.5])
+    np.testing.assert_allclose(data.time[0], 1.99)
+    assert data.trial.tolist() == [0] * 3 + [1] * 7
+    # In the model's order, microvolts; EDF has 16 bits for ±500.
+    windows = data.windows(np.array([1, 3]))
+    for window, start in zip(windows, (200, 450), strict=True):
+        np.testing.assert_allclose(window, samples[start : start + 100, [2, 0]], atol=0.01)
+    assert data.unused == {"no class": 1}
+    assert data.left_out == {}
+
+
+def test_longer_windows_reach_back_from_the_same_end(tmp_path: Path):
+    samples = _noise(12)
+    write_edf(tmp_path / "a.edf", samples, [(0.0, "T0"), (6.0, "T1")], LABELS)
+    data = _read(tmp_path, window=300, training_window=100)
+    every = np.arange(len(data.targets))
+    assert data.reaches(every, 300).tolist() == every[2:].tolist()
+    np.testing.assert_allclose(
+        data.windows(np.array([7]), 300)[0], samples[500:800, [2, 0]], atol=0.01
+    )
+
+
+def test_offset_length_hop_and_ends(tmp_path: Path):
+    marks = [(0.0, "T0"), (5.0, "stop"), (6.0, "T1")]
+    write_edf(tmp_path / "a.edf", _noise(12), marks, LABELS)
+    trial = {"offset": 0.5, "length": 2.0}
+    data = _read(tmp_path, trial=trial, hop=50)
+    np.testing.assert_allclose(data.start_time, [0.5, 1.0, 1.5, 6.5, 7.0, 7.5])
+    data = _read(tmp_path, trial={"ends": ["stop"]})
+    assert data.time[data.targets == 0].max() < 5.0
+    assert data.unused == {}
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path):
+    samples = _noise(20)
+    samples[1490:1610] = samples[1490]  # flat for more than a second
+    marks = [(0.0, "T0"), (3.6, "T1"), (8.0, "T0"), (8.5, "T1"), (13.0, "T0")]
+    write_edf(tmp_path / "a.edf", samples, marks, LABELS)
+    data = _read(tmp_path, trial={"length": 4.0})
+    # The first trial's last window reaches into the next one, and all of the third's do.
+    assert data.left_out == {CHANGE: 1 + 4, FAULT: 1}
+    assert data.first_left_out[CHANGE] == "a.edf at 0.0 s"
+    assert data.first_left_out[FAULT].startswith("a.edf at 15.0 s: channels c4, C3: flat")
+    data = _read(tmp_path)
+    assert data.left_out == {TOO_SHORT: 1, FAULT: 1}
+
+
+def test_the_same_marker_means_another_class_in_another_file(tmp_path: Path):
+    for name in ("S1R03", "S1R05"):
+        write_edf(tmp_path / f"{name}.edf", _noise(4), [(0.0, "T0"), (2.0, "T1")], LABELS)
+    classes = {
+        "rest": "T0",
+        "left": {"marker": "T1", "files": "*R03*"},
+        "both": [{"marker": "T1", "files": ["*R05*", "*R06*"]}],
+    }
+    data = _read(tmp_path, classes=classes)
+    assert data.targets.tolist() == [0, 0, 1, 1, 0, 0, 2, 2]
+    assert data.recording.tolist() == [0] * 4 + [1] * 4
+    assert data.block.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    classes["both"] = "T1"
+    with pytest.raises(UsageError, match=r"'T1' means left and both in S1R03\.edf"):
+        _read(tmp_path, classes=classes)
+
+
+def test_a_class_without_windows_says_what_there_is(tmp_path: Path):
+    write_edf(tmp_path / "a.edf", _noise(4), [(0.0, "T0"), (2.0, "T2")], LABELS)
+    with pytest.raises(UsageError, match=r"no window of fist .* no class uses: 'T2' \(1\)"):
+        _read(tmp_path)
+
+
+def test_contradictions_name_the_recording(tmp_path: Path):
+    write_edf(tmp_path / "a.edf", _noise(4), [(0.0, "T0")], LABELS)
+    with pytest.raises(UsageError, match=r"a\.edf: .*missing channel Oz"):
+        _read(tmp_path, channels=["Oz", "C3"])
+    with pytest.raises(UsageError, match=r"a\.edf: .*its rate is 100 Hz, the model needs 250 Hz"):
+        _read(tmp_path, sample_rate=250)
+
+
+def test_conditioning_is_that_of_a_live_run(tmp_path: Path):
+    samples = _noise(8) + 300
+    write_edf(tmp_path / "a.edf", samples, [(0.0, "T0"), (4.0, "T1")], LABELS)
+    data = _read(tmp_path, conditioning=[{"highpass": 1}, {"reference": "average"}])
+    windows = data.windows(np.arange(len(data.targets)))
+    # Warm-started: no trace of the offset, not even in the first window.
+    assert np.abs(windows.mean(axis=(1, 2))).max() < 1e-3
+    np.testing.assert_allclose(windows[..., 0], -windows[..., 1], atol=1e-3)
+    assert data.left_out == {}
+
+
+def test_a_resampled_recording(tmp_path: Path):
+    samples = np.sin(2 * np.pi * 3 * np.arange(2000) / 200)[:, None] * [50, 40, 30]
+    write_edf(tmp_path / "a.edf", samples, [(0.0, "T0"), (5.0, "T1")], LABELS, rate=200)
+    data = _read(tmp_path, conditioning=[{"resample": True}])
+    assert data.targets.tolist() == [0] * 5 + [1] * 5
+    windows = data.windows(np.arange(10))
+    assert windows.shape == (10, 100, 2)
+    # Three cycles a second in each of them, and of the same size.
+    spectrum = np.abs(np.fft.rfft(windows[..., 0], axis=1)) * 2 / 100
+    assert spectrum.argmax(axis=1).tolist() == [3] * 10
+    np.testing.assert_allclose(spectrum[1:, 3], 30, rtol=0.01)
+
+
+def test_gaps_leave_out_what_holds_them(tmp_path: Path):
+    from test_recordings import XdfWriter
+
+    xdf = XdfWriter()
+    xdf.stream(1, "amp", "EEG", "float32", labels=LABELS)
+    xdf.stream(2, "marks", "Markers", "string", nominal_srate=0)
+    samples = _noise(12).astype("<f4")
+    stamps = np.arange(1200) / RATE + 100
+    kept = np.abs(stamps - 102.5) > 0.25  # half a second is missing
+    xdf.samples(1, list(stamps[kept]), [row.tobytes() for row in samples[kept]])
+    xdf.strings(2, [100.0, 105.0], ["T0", "T1"])
+    (tmp_path / "a.xdf").write_bytes(xdf.content)
+    data = _read(tmp_path)
+    assert data.left_out == {GAP: 1}
+    np.testing.assert_allclose(data.start_time[:4], [100, 101, 103, 104], atol=1e-6)
+    np.testing.assert_allclose(data.windows(np.array([2]))[0], samples[300:400, [2, 0]])
