@@ -206,9 +206,13 @@ def score(
         markers=markers,
     )
     import_tensorflow()
-    from daemon import assembly
+    from daemon import assembly, offline
+    from daemon.rehearsal.compared import told
 
     loaded, plan = assembly.load(config)
+    truth = None
+    if compare or markers or names:  # a wrong one is said before the work
+        truth = told(source, loaded.contract.classes, _mapped(names))
     intake = assembly.build_intake(config, loaded.contract, source.stream)
     for assumption in intake.pick.assumptions:
         log.warning("recording %s: %s", recording, assumption)
@@ -231,10 +235,8 @@ def score(
         pipeline.gaps,
         counts.samples,
     )
-    if compare or markers or names:
-        from daemon import offline
-
-        found = offline.compare(predictions, source, config, loaded.contract, _mapped(names))
+    if truth is not None:
+        found = offline.compare(predictions, truth, config, loaded.contract)
         click.echo(found.text(), err=out is None)
 
 
@@ -242,7 +244,11 @@ def score(
 @click.argument("session", type=click.Path(path_type=Path))
 @CONFIG
 @click.option(
-    "--tolerance", default=1e-5, show_default=True, help="By which a probability may differ."
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-5,
+    show_default=True,
+    help="By which a probability may differ.",
 )
 @_with_markers
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -263,8 +269,12 @@ def verify(
     recorded = read_session(session, config.stream.given, config.output.name, markers)
     import_tensorflow()
     from daemon import assembly, offline
+    from daemon.rehearsal.compared import told
 
     loaded, plan = assembly.load(config)
+    truth = None
+    if compare or markers or names:
+        truth = told(recorded.eeg, loaded.contract.classes, _mapped(names))
     with click.progressbar(
         length=len(recorded.predictions), label="verifying", file=sys.stderr
     ) as progress:
@@ -272,10 +282,8 @@ def verify(
             recorded, config, loaded, plan, tolerance=tolerance, advance=progress.update
         )
     text, content = found.text(), found.as_dict()
-    if compare or markers or names:
-        against = offline.compare(
-            recorded.on_eeg_clock, recorded.eeg, config, loaded.contract, _mapped(names)
-        )
+    if truth is not None:
+        against = offline.compare(recorded.on_eeg_clock, truth, config, loaded.contract)
         text, content["comparison"] = f"{text}\n{against.text()}", against.as_dict()
     click.echo(json.dumps(content, indent=2) if as_json else text)
     if found.faults():

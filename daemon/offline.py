@@ -6,6 +6,7 @@ The parts are put together as for a live run; the recording takes the place of t
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -20,10 +21,10 @@ from daemon.errors import UsageError
 from daemon.records import Prediction
 from daemon.rehearsal.compared import Compared, compared
 from daemon.rehearsal.findings import Findings
-from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.runs import settling
 from daemon.rehearsal.session import Session
 from daemon.rehearsal.tracks import disagreements
+from daemon.rehearsal.truth import Interval
 from daemon.rehearsal.verification import Verifier
 from daemon.text import clean
 
@@ -86,17 +87,15 @@ def verify(
 
 def compare(
     predictions: Sequence[Prediction],
-    recording: Recording,
+    truth: tuple[Sequence[Interval], Counter[str]],
     config: Config,
     contract: Contract,
-    names: Mapping[str, str],
 ) -> Compared:
-    """``predictions`` against the markers of ``recording``; see `daemon.rehearsal.compared`."""
+    """``predictions`` against the ``truth`` that `daemon.rehearsal.compared.told` has found."""
     return compared(
         predictions,
-        recording,
+        truth,
         contract.classes,
-        names,
         window=contract.window / contract.sample_rate,
         hop=config.window.hop / contract.sample_rate,
     )

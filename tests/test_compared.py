@@ -8,7 +8,7 @@ import pytest
 
 from daemon.errors import UsageError
 from daemon.records import Prediction, StreamDescription
-from daemon.rehearsal.compared import compared
+from daemon.rehearsal.compared import compared, told
 from daemon.rehearsal.recordings import Recording
 
 CLASSES = ("rest", "left")
@@ -26,7 +26,8 @@ def recording(*markers: tuple[float, str]) -> Recording:
 
 def test_in_words_and_for_machines() -> None:
     markers = ((0.0, "rest"), (5.5, "T1"), (6.0, "\x1b[31mbeep"), (6.5, "\x1b[31mbeep"))
-    found = compared(SAID, recording(*markers), CLASSES, {"T1": "left"}, window=2, hop=1)
+    truth = told(recording(*markers), CLASSES, {"T1": "left"})
+    found = compared(SAID, truth, CLASSES, window=2, hop=1)
     assert found.text().splitlines() == [
         "compared       12 windows whose class the markers tell, 12 of them with a label",
         "accuracy       83.3%, balanced 83.3% (chance 50%); 100.0% of the 8 windows within one "
@@ -45,7 +46,8 @@ def test_in_words_and_for_machines() -> None:
 
 
 def test_what_is_not_known_is_said_and_is_null() -> None:
-    found = compared([], recording((0.0, "rest")), CLASSES, {}, window=2, hop=1)
+    truth = told(recording((0.0, "rest")), CLASSES, {})
+    found = compared([], truth, CLASSES, window=2, hop=1)
     assert "accuracy       unknown" in found.text()
     assert "delay          unknown" in found.text()
     content = json.loads(json.dumps(found.as_dict(), allow_nan=False))
@@ -54,6 +56,6 @@ def test_what_is_not_known_is_said_and_is_null() -> None:
 
 def test_markers_that_name_no_class_are_listed() -> None:
     with pytest.raises(UsageError) as error:
-        compared(SAID, recording((0.0, "T1"), (1.0, "T1")), CLASSES, {}, window=2, hop=1)
+        told(recording((0.0, "T1"), (1.0, "T1")), CLASSES, {})
     assert "no marker names a class of the model (rest, left)" in str(error.value)
     assert "markers found: T1 (2)" in str(error.value)

@@ -151,6 +151,8 @@ def test_a_value_that_is_no_voltage_is_no_step_for_a_filter(bad: float, column: 
     samples[200:202, column] = bad
     stretches = run(intake(FILTERED), samples, stamps, [198, 200, 201, 202])
     found = runs(stretches)[0][0]
+    uncut = runs(run(intake(FILTERED), samples, stamps, []))[0][0]
+    np.testing.assert_array_equal(found, uncut)
     np.testing.assert_array_equal(found[:200], clean[:200])
     assert np.abs(found - clean).max() < 200  # as large as what EEG does in one sample
     assert np.abs(found - clean)[400:].max() < 0.1  # two seconds later

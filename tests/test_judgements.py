@@ -348,6 +348,19 @@ def test_another_rate_is_a_fault_of_the_stream_that_matters() -> None:
     assert levels(sent()) == {"rate": "ok", "unit": "ok"}
 
 
+@pytest.mark.parametrize(("rate", "expected"), [(160.5, "ok"), (163.0, "fault"), (157.0, "fault")])
+def test_a_rate_is_off_where_the_daemon_abstains(rate: float, expected: str) -> None:
+    assert levels(sent(rate=rate))["rate"] == expected
+
+
+def test_a_batch_of_which_some_is_on_the_way_does_not_change_the_rate() -> None:
+    whole = senders.batches(np.arange(96), 160.0, np.random.default_rng(0))
+    for kept in range(85, 97):
+        rate, uncertain = signals.measured_rate(whole[:kept])
+        assert rate == pytest.approx(160.0)
+        assert uncertain < 1e-6
+
+
 def test_a_stream_that_sends_nothing_is_a_fault() -> None:
     assert levels(stream()) == {"rate": "fault"}
     assert levels(stream(sample_rate=0.0)) == levels(stream(channel_format="string")) == {}

@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from daemon.config import StreamConfig
 from daemon.contract import Contract
 from daemon.ops.announcement import Announcement, Marker
 from daemon.ops.observer import Link, Snapshot
-from daemon.ops.standing import abstentions, ago, classes_of, facts, milliseconds, standing
+from daemon.ops.standing import (
+    abstentions,
+    ago,
+    bad_channels,
+    classes_of,
+    facts,
+    milliseconds,
+    standing,
+)
 from daemon.ops.traces import Traces
 from daemon.ops.watch import screen
+from daemon.quality import Quality
 from daemon.records import StreamDescription
 
 CLASSES = ("rest", "left")
@@ -137,6 +147,22 @@ def test_abstentions_in_a_row_for_one_reason_are_one() -> None:
         ("b", 5, 5, 1), ("a", 4, 4, 1), ("a", 1, 2, 2),
     ]  # fmt: skip
     assert len(abstentions(seen(*markers), most=1)) == 1
+
+
+def test_channels_that_the_daemon_names_are_bad_beside_those_seen_here() -> None:
+    flat = abstain("channels Fp1, Cz and 3 more: flat for 1 s or longer")
+    own = {"Cz": "at a rail", "O2": "no numbers"}
+    assert bad_channels(seen(flat, bad=own)) == {"Fp1": "flat for 1 s or longer", **own}
+    assert bad_channels(seen(flat, ok())) == {}
+    assert bad_channels(seen(abstain("no sample for 1 s"))) == {}
+
+
+def test_the_daemons_own_words_name_channels_in_that_form() -> None:
+    quality = Quality(("Fp1", "Cz"), 1.0, 100.0, 200, 100)
+    quality.push(np.zeros((200, 2), np.float32) + [[0, 1]] * np.arange(200)[:, None] % 7)
+    reason = quality.fault()
+    assert reason is not None
+    assert [*bad_channels(seen(abstain(reason)))] == ["Fp1"]
 
 
 def test_classes_come_in_the_contracts_order() -> None:

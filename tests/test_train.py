@@ -221,7 +221,8 @@ def test_the_bundle_answers_live_as_it_was_evaluated(
     assert f"bundle     {bundle.verified(out)}" in shown
 
     config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump({"model": {"path": str(out)}, "window": {"hop": 100}}))
+    content = {"model": {"path": str(out)}, "window": {"hop": 100}, "engine": {"kind": "window"}}
+    config.write_text(yaml.safe_dump(content))
     scored = tmp_path / "scored.csv"
     command = ["score", str(tmp_path / "r5.edf"), "-c", str(config), "--out", str(scored)]
     done = CliRunner().invoke(main, command)

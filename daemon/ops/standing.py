@@ -5,6 +5,7 @@ Pure. The page and the terminal say the same, since both say what is decided her
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +21,7 @@ SIGNS: dict[Kind, str] = {"good": "●", "waiting": "◔", "abstaining": "▲", 
 
 UNKNOWN = "–"
 _SILENT = 2.0  # seconds without a sample until the amplifier is called silent
+_CHANNELS = re.compile(r"channels? (.+?)(?: and \d+ more)?: (.+)")  # of `daemon.quality`
 _LATE = 250.0  # ms from which on an answer is called late
 _PATIENCE = 3.0  # seconds beside five hops until a daemon that should answer is called silent
 
@@ -149,6 +151,14 @@ def classes_of(seen: Snapshot) -> tuple[str, ...]:
     return ()
 
 
+def bad_channels(seen: Snapshot) -> dict[str, str]:
+    """What is wrong with which channel: as the daemon's last word says, else as seen here."""
+    last = seen.last
+    found = _CHANNELS.match(last.reason or "") if last and last.status == "abstain" else None
+    said = dict.fromkeys(found[1].split(", "), found[2]) if found else {}
+    return {**said, **seen.bad}
+
+
 def latencies(seen: Snapshot) -> tuple[float, ...]:
     """Milliseconds of the answered windows that are kept, sorted."""
     return tuple(sorted(marker.age_ms for marker in seen.markers if marker.status == "ok"))
@@ -189,7 +199,6 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "daemon": link_text(seen.daemon, seen.now),
         "amplifier": link_text(seen.amplifier, seen.now),
         "metrics": link_text(seen.metrics, seen.now),
-        "host": said.hostname if said else UNKNOWN,
         "model": (said.model if said else "") or UNKNOWN,
         "sha256": (said.sha256 if said else "") or UNKNOWN,
         "verdict": said.verdict or "no report with this model" if said else "",
@@ -211,15 +220,12 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "gaps": count("eegd_gaps_total"),
         "bridged": count("eegd_samples_filled_total"),
         "skipped": count("eegd_windows_skipped_total"),
-        "samples": count("eegd_samples_total"),
         "reconnects": count("eegd_stream_reconnects_total"),
         "backlog": count("eegd_backlog_samples", " samples"),
-        "predictions": count("eegd_predictions_total ok"),
-        "abstained": count("eegd_predictions_total abstain"),
         "filled": f"{seen.last.filled:.1%}" if seen.last else UNKNOWN,
-        "bad": "; ".join(f"{label}: {word}" for label, word in seen.bad.items())
+        "bad": "; ".join(f"{label}: {word}" for label, word in bad_channels(seen).items())
         or ("none" if traces else UNKNOWN),
-        "windows": f"{len(ordered)}",
+        "answers": f"of {len(ordered)} answers",
     }
     for q in (0.5, 0.95, 0.99):
         name = f"p{q * 100:.0f}"

@@ -1,5 +1,7 @@
 """Amplifiers without hardware: a simulated one, and recordings played as if they were live.
 
+And what was published of them, checked afterwards.
+
 simulator    synthetic EEG with known classes
 rhythms      where its sources lie and what each class does to them
 recordings   XDF, EDF, BDF, FIF, SET → Recording

@@ -13,11 +13,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Event
 
-from daemon.rehearsal.faults import Fault
+from daemon.rehearsal.faults import PEACE, Fault
 from daemon.rehearsal.life import Amplifier, Life, Note, live
 
 _STOP = 2.0
@@ -35,7 +36,6 @@ def simulate(
     context = multiprocessing.get_context("spawn")
     origin = local_clock()
     beside: list[SpawnProcess] = []
-    duplicates: list[tuple[float, SpawnProcess]] = []  # with the time at which they are over
     note = Note(amplifier.truth)
 
     def start(life: Life) -> tuple[SpawnProcess, Connection]:
@@ -51,17 +51,14 @@ def simulate(
 
     try:
         for life in plan:
-            for over, duplicate in duplicates:
-                # A slow start made it late; by the plan it does not meet this life.
-                while over <= life.begin and duplicate.is_alive() and not stop.is_set():
-                    duplicate.join(0.1)
             process, connection = start(life)
             beside.append(process)
             while not stop.is_set() and (fault := _next_fault(process, connection, stop)):
                 note({"struck": fault.kind, "life": life.number, "time": local_clock()})
                 if fault.kind == "duplicate":
-                    beside.append(start(_other(life, fault, "duplicate"))[0])
-                    duplicates.append((life.begin + fault.end, beside[-1]))
+                    latest = local_clock() + (fault["seconds"] + PEACE / 2) / amplifier.speed
+                    duplicate = replace(_other(life, fault, "duplicate"), latest=latest)
+                    beside.append(start(duplicate)[0])
                 elif fault.kind == "freeze":
                     assert process.pid is not None
                     os.kill(process.pid, signal.SIGSTOP)

@@ -12,7 +12,7 @@ from daemon.errors import UsageError
 from daemon.records import Float64, Prediction
 from daemon.rehearsal.comparison import QUANTILES, Comparison, compare, quantiles
 from daemon.rehearsal.recordings import Recording
-from daemon.rehearsal.truth import intervals
+from daemon.rehearsal.truth import Interval, intervals
 from daemon.text import clean
 
 _LISTED = 5
@@ -97,27 +97,10 @@ class Compared:
         }
 
 
-def compared(
-    predictions: Sequence[Prediction],
-    recording: Recording,
-    classes: Sequence[str],
-    names: Mapping[str, str],
-    *,
-    window: float,
-    hop: float,
-) -> Compared:
-    """``predictions`` against the markers of ``recording``, both on the clock of its stamps.
-
-    Parameters
-    ----------
-    predictions : sequence of Prediction
-    recording : Recording
-    classes : sequence of str
-        The model's.
-    names : mapping of str to str
-        As in `daemon.rehearsal.truth.intervals`.
-    window, hop : float
-        Seconds of a window, and between two.
+def told(
+    recording: Recording, classes: Sequence[str], names: Mapping[str, str]
+) -> tuple[list[Interval], Counter[str]]:
+    """The true classes in ``recording``; see `daemon.rehearsal.truth.intervals`.
 
     Raises
     ------
@@ -132,9 +115,31 @@ def compared(
             f"({', '.join(classes)}); markers found: {found or 'none'}; say which is which with "
             "--map MARKER=CLASS"
         )
-    return Compared(
-        compare(predictions, truth, classes, window=window, hop=hop), tuple(classes), others, window
-    )
+    return truth, others
+
+
+def compared(
+    predictions: Sequence[Prediction],
+    truth: tuple[Sequence[Interval], Counter[str]],
+    classes: Sequence[str],
+    *,
+    window: float,
+    hop: float,
+) -> Compared:
+    """``predictions`` against what `told` has found, both on one clock.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+    truth : as `told` gives it
+    classes : sequence of str
+        The model's.
+    window, hop : float
+        Seconds of a window, and between two.
+    """
+    intervals, others = truth
+    found = compare(predictions, intervals, classes, window=window, hop=hop)
+    return Compared(found, tuple(classes), others, window)
 
 
 def _percent(share: float) -> str:

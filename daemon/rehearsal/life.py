@@ -53,13 +53,17 @@ class Amplifier:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """From one start of the process to its end, in the source's time."""
+    """From one start of the process to its end, in the source's time.
+
+    One that a loaded machine starts late is over by ``latest``, on LSL's clock, all the same.
+    """
 
     number: int
     begin: float
     seconds: float | None
     faults: tuple[Fault, ...]
     what: str = ""
+    latest: float | None = None
 
 
 def lives(faults: Sequence[Fault], seconds: float | None) -> list[Life]:
@@ -114,6 +118,12 @@ def live(
 
     from daemon.stop import Stop
 
+    seconds = life.seconds
+    if life.latest is not None:
+        assert seconds is not None
+        seconds = min(seconds, (life.latest - local_clock()) * amplifier.speed)
+        if seconds <= 0:
+            return
     # A group of its own: Ctrl-C is for the parent, and the kernel wakes it if that dies first.
     os.setpgid(0, 0)
     note = Note(amplifier.truth if not life.what else None)
@@ -151,7 +161,7 @@ def live(
             source,
             speed=amplifier.speed,
             burst=0.0 if life.number else amplifier.burst,
-            seconds=life.seconds,
+            seconds=seconds,
             stop=stop,
             wait_for_consumer=None if life.what else amplifier.wait,
             disturb=disturb,

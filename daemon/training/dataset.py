@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from daemon.text import clean
 from daemon.training.scores import Indices
 from daemon.training.settings import Training, recording_files
 from daemon.training.stretches import Stretch, stretches
+from daemon.training.trials import Trial, trials
 
 TOO_SHORT = "trial shorter than a window"
 CHANGE = "class change inside"
@@ -32,15 +32,6 @@ GAP = "gap inside"
 FAULT = "quality fault"
 
 _LISTED = 12
-
-
-class Trial(NamedTuple):
-    """EEG of one class, in seconds on the recording's clock; another class begins at ``change``."""
-
-    start: float
-    stop: float
-    change: float
-    target: int
 
 
 @dataclass(frozen=True)
@@ -129,32 +120,6 @@ def read_dataset(training: Training, advance: Callable[[int], object] = lambda n
         advance(1)
     names = _names(files)
     return gathered.dataset(names)
-
-
-def trials(recording: Recording, training: Training, unused: Counter[str]) -> list[Trial]:
-    """The trials that the recording's markers begin, in order of time.
-
-    Markers that neither begin nor end one are counted in ``unused``.
-    """
-    classes = list(training.classes)
-    last = float(recording.stamps[-1])
-    marks: list[tuple[float, int | None]] = []
-    for at, marker in recording.markers:
-        name = training.class_of(recording.path.name, marker)
-        if name is not None or marker in training.trial.ends:
-            marks.append((at, None if name is None else classes.index(name)))
-        else:
-            unused[clean(marker)] += 1
-    found = []
-    for n, (at, target) in enumerate(marks):
-        if target is None:
-            continue
-        after = marks[n + 1][0] if n + 1 < len(marks) else last + 1 / training.sample_rate
-        change = next((a for a, other in marks[n + 1 :] if other != target), np.inf)
-        start = at + training.trial.offset
-        length = training.trial.length
-        found.append(Trial(start, after if length is None else start + length, change, target))
-    return found
 
 
 def _read(training: Training, file: Path) -> Recording:

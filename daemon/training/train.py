@@ -9,21 +9,19 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from daemon.encoders import bundle
 from daemon.errors import UsageError
 from daemon.records import Float32, Float64
-from daemon.training import baseline, evaluation, fit, pictures, report, scores, splits
+from daemon.training import baseline, evaluation, fit, report, scores, splits
+from daemon.training.bundling import write_bundle
 from daemon.training.coincidence import coincidences
 from daemon.training.dataset import Dataset, read_dataset
 from daemon.training.evaluation import Answers
@@ -124,7 +122,13 @@ def train(
     say("evaluating")
     content, answers = _evaluated(training, data, groups, folds, randoms, trained, why)
     kept = trained.get("final", trained["fold 1"])
-    _write(training, out, data, content, answers, kept, trained)
+    more = []
+    if training.scaled_from_training:
+        mean, deviation = (values.tolist() for values in kept.scale)
+        more = [{"zscore": {"mean": mean, "std": deviation}}]
+    contract = training.contract(more, temperature=kept.temperature)
+    model = fit.export(kept.fitted.model, training.window)
+    write_bundle(out, model, contract, content, data, answers)
     shutil.rmtree(beside, ignore_errors=True)
     return str(content["verdict"])
 
@@ -251,51 +255,3 @@ def _evaluated(
     }
     content["verdict"] = report.verdict(content)
     return content, answers
-
-
-def _write(
-    training: Training,
-    out: Path,
-    data: Dataset,
-    content: Any,
-    answers: Answers,
-    kept: Trained,
-    trained: dict[str, Trained],
-) -> None:
-    more = []
-    if training.scaled_from_training:
-        mean, deviation = (values.tolist() for values in kept.scale)
-        more = [{"zscore": {"mean": mean, "std": deviation}}]
-    contract = training.contract(more, temperature=kept.temperature)
-    with bundle.written(out) as folder:
-        model: keras.Model = fit.export(kept.fitted.model, training.window)
-        model.save(folder / bundle.MODEL)
-        (folder / bundle.CONTRACT).write_text(bundle.contract_text(contract), encoding="utf-8")
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / bundle.REPORT).write_text(text + "\n", encoding="utf-8")
-        page = report.markdown(content, out.name)
-        (folder / "report.md").write_text(page, encoding="utf-8")
-        _write_predictions(folder / "predictions.csv", data, answers)
-        pictures.learning_curves(content["training"]["history"], folder / "learning.png")
-        tables = {
-            name: content[key]["confusion"]
-            for key, name in (("encoder", "encoder"), ("baseline", "band-power LDA"))
-        }
-        pictures.confusions(tables, data.classes, folder / "confusion.png")
-        pictures.reliability(content["encoder"]["calibration"], folder / "reliability.png")
-        chance = content["encoder"]["balanced_accuracy_chance"]
-        pictures.permutations(content["leaks"]["permuted"], chance, folder / "permuted.png")
-
-
-def _write_predictions(path: Path, data: Dataset, answers: Answers) -> None:
-    """The calibrated answers on left-out data, for who wants other figures."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        head = ("recording", "window_start", "window_end", "fold", "class")
-        writer.writerow([*head, *data.classes])
-        for window, fold, row in zip(
-            answers.windows, answers.fold, answers.calibrated, strict=True
-        ):
-            place = (data.recordings[data.recording[window]], data.start_time[window])
-            true = data.classes[data.targets[window]]
-            writer.writerow([*place, data.time[window], fold + 1, true, *row.tolist()])

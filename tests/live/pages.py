@@ -40,11 +40,21 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
-class Tab:
-    """The dashboard at ``url`` in a tab; ``complaints`` is what the browser had to say."""
+def _later(route: Any, delay: float) -> None:
+    time.sleep(delay)
+    route.continue_()
 
-    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+
+class Tab:
+    """The dashboard at ``url`` in a tab; ``complaints`` is what the browser had to say.
+
+    Its scripts take ``delay`` seconds to come.
+    """
+
+    def __init__(self, browser: Any, url: str, delay: float = 0.0, **options: Any) -> None:
         self.page = browser.new_page(**{"viewport": {"width": 1280, "height": 800}, **options})
+        if delay:
+            self.page.route("**/bokeh.min.js*", lambda route: _later(route, delay))
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

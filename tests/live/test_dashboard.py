@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -97,6 +99,10 @@ def test_the_page_shows_what_lsl_carries_and_survives_every_loss(tmp_path: Path)
     with ExitStack() as stack:
         daemon = stack.enter_context(eegd(tmp_path, *run))
         stack.enter_context(eegd(tmp_path, *page))
+        lines = stack.enter_context((tmp_path / "lines").open("w+", encoding="utf-8"))
+        command = [sys.executable, "-m", "daemon", "watch", "--name", output]
+        terminal = stack.enter_context(subprocess.Popen(command, stdout=lines))
+        stack.callback(terminal.terminate)
         browser = stack.enter_context(chromium())
         tab = Tab(browser, f"http://127.0.0.1:{port}/")
         tab.page.evaluate("window.neverReloaded = true")
@@ -131,6 +137,12 @@ def test_the_page_shows_what_lsl_carries_and_survives_every_loss(tmp_path: Path)
         tab.wait_for("good", "Live")
         compare(tab, heard, looks=2)
 
+        said = (tmp_path / "lines").read_text(encoding="utf-8").splitlines()
+        terminal_saw = [line.split(" ", 3)[1:3] for line in said if line.endswith("%")]
+        known = {(str(s), str(m["label"])) for s, m in heard.markers.items()}
+        assert known & {tuple(pair) for pair in terminal_saw}
+        assert any("Amplifier lost" in line or "was lost" in line for line in said)
+        assert any("Daemon gone" in line for line in said)
         assert tab.page.evaluate("window.neverReloaded")
         assert tab.complaints == []
         # Nothing is fetched from anywhere else: labs are offline.
@@ -231,6 +243,23 @@ def test_own_pages_are_served(address: str, token: str | None) -> None:
     )
     linked = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "document"}
     assert ask(address, **own, **linked)[0] == 200
+
+
+@needs_chromium
+@pytest.mark.parametrize("token", [None], indirect=True)
+def test_a_browser_that_takes_its_time_is_served(address: str) -> None:
+    """The server has stopped to tell it news by then, and goes on as it is heard."""
+
+    with chromium() as browser:
+        tab = Tab(browser, address, delay=2.5)
+        tab.wait_for("waiting", "No daemon")
+        before = tab.page.inner_text("#clock")
+        tab.page.wait_for_function(
+            "before => document.getElementById('clock').textContent !== before",
+            arg=before,
+            timeout=PATIENCE * 1e3,
+        )
+        assert tab.complaints == []
 
 
 @pytest.mark.parametrize("token", ["a-token-of-some-length"], indirect=True)

@@ -13,8 +13,8 @@ from programs import eegd, unique, write_config
 from test_soak import BUNDLE
 
 BURST = 96.0  # seconds of EEG before the first in real time: a window
-MINUTES = 2.5  # of answers, before the first picture
-FLAT = f"flat:at={BURST - 3}:seconds=900:channel=7"
+MINUTES = float(os.environ.get("EEGD_PICTURES_MINUTES", "2.5"))  # of answers, before the first
+FLAT = f"flat:at={BURST - 3},seconds=900,channel=7"
 
 
 @pytest.mark.slow

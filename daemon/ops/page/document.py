@@ -22,7 +22,7 @@ from daemon.ops.observer import Observer, Snapshot
 from daemon.ops.page.controls import Controls, read
 from daemon.ops.page.history import History, Latency
 from daemon.ops.page.scope import Scope
-from daemon.ops.standing import SIGNS, abstentions, classes_of, facts, fit, standing
+from daemon.ops.standing import SIGNS, abstentions, bad_channels, classes_of, facts, fit, standing
 
 _TICK = 125  # ms
 _WORDS = 4  # ticks between two looks at what is said in words
@@ -116,7 +116,7 @@ class Page:
             ],
             "channels": list(seen.traces.labels) if seen.traces else [],
             "shown": list(self.scope.rows),
-            "bad": seen.bad,
+            "bad": bad_channels(seen),
             "paused": self._controls.paused,
             "gain": self._controls.gain,
             "clock": _clock(time.time()),

@@ -21,9 +21,21 @@ window.eegd = (() => {
     send();
   }
 
+  // What the server says, and what is said to it: see `Page` in document.py.
+  function sources() {
+    return window.Bokeh?.documents[0]?.get_model_by_name("scope")?.tags ?? [];
+  }
+
+  // News that came before this page listened, with the document itself, tell nobody of themselves.
+  function catchUp() {
+    const [source] = sources();
+    const news = source?.data.json[0] ? JSON.parse(source.data.json[0]) : null;
+    if (news && news.number !== said?.number) show(news);
+  }
+
   // To the server, which draws: what is chosen, and the colours of page.css.
   function send() {
-    const controls = window.Bokeh?.documents[0]?.get_model_by_name("scope")?.tags[1];
+    const [, controls] = sources();
     if (!controls) return;
     const style = getComputedStyle(document.documentElement);
     const colours = ["ink", "dim", "line", "accent", "muted", "warn"].map((name) => [
@@ -199,6 +211,7 @@ window.eegd = (() => {
     document.documentElement.dataset.theme = theme ?? (dark.matches ? "dark" : "light");
     dark.addEventListener("change", paint);
     setInterval(stale, 1000);
+    setInterval(catchUp, 500);
     const actions = {
       theme: turn, pause, smaller: () => scale(1), larger: () => scale(-1),
       help: () => fold("help", "keys"), pick: () => fold("pick", "picker"),

@@ -17,6 +17,7 @@ from bokeh.plotting import figure
 from daemon.contract import normal_label
 from daemon.ops.observer import Observer, Snapshot
 from daemon.ops.page.controls import Controls
+from daemon.ops.standing import bad_channels
 from daemon.ops.traces import SECONDS, Traces
 from daemon.records import Float32, Float64
 
@@ -55,6 +56,7 @@ class Scope:
 
     def tick(self, observer: Observer, seen: Snapshot, controls: Controls, to_page: float) -> None:
         """Draw what is new; ``to_page`` goes from LSL's clock, in seconds, to the page's."""
+        bad = bad_channels(seen)
         if controls.paused:
             self._drawn = controls
             return
@@ -64,14 +66,14 @@ class Scope:
             rows = _rows(seen, traces, controls)
             if traces is not self._traces or rows != self._rows:
                 self._rebuild(traces, rows)
-                self._paint(traces, controls, seen.bad)
+                self._paint(traces, controls, bad)
                 self._reload(observer, traces, controls, to_page)
             elif self._drawn.paused or self._drawn.gain != controls.gain:
                 self._reload(observer, traces, controls, to_page)
             else:
                 self._append(observer, traces, controls, to_page)
-            if seen.bad != self._bad or controls != self._drawn:
-                self._paint(traces, controls, seen.bad)
+            if bad != self._bad or controls != self._drawn:
+                self._paint(traces, controls, bad)
         if controls != self._drawn:
             colours(self.figure, controls)
         self._drawn = controls
