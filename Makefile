@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: demo test doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
-	pictures fuzz check format demo-model
+	pictures fuzz check format demo-model training-speed
 
 demo: .venv/core
 	$(BIN)/eegd demo
@@ -64,9 +64,14 @@ format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The untrained encoder that the demo runs.
+# The encoder that the demo runs: trained on the simulator, and examined. Goes on where it was killed;
+# remove build/demo-model to begin anew.
 demo-model: .venv/core
-	$(BIN)/python -m daemon.rehearsal.untrained
+	$(BIN)/python -m daemon.training.demo_model
+
+# One training step against the source's model under model.fit, in one run.
+training-speed: .venv/core
+	$(BIN)/python -m daemon.training.speed
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

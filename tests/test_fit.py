@@ -70,14 +70,29 @@ def test_it_learns_and_the_best_weights_are_kept(whole: Fitted) -> None:
     assert (predict(learned.model, new.windows).argmax(1) == new.targets).mean() > 0.9
 
 
-def test_probabilities_are_the_softmax_of_the_logits_and_the_exports(whole: Fitted) -> None:
+PLAIN_KERAS = """
+import sys, keras, numpy as np
+windows = np.load("windows.npy")
+model = keras.saving.load_model("model.keras")
+given = model([windows[:, :, n : n + 1] for n in range(windows.shape[2])])
+np.save("given.npy", np.asarray(given))
+assert "daemon" not in sys.modules
+"""
+
+
+def test_probabilities_are_the_softmax_of_the_logits_and_the_exports(
+    whole: Fitted, tmp_path: Path
+) -> None:
     windows = examples(3, count=5).windows
     powers = np.exp(logits(whole.model, windows))
     given = predict(whole.model, windows)
     np.testing.assert_allclose(given, powers / powers.sum(axis=1, keepdims=True))
     exported = export(whole.model, windows.shape[1])
-    inputs = [windows[:, :, n : n + 1] for n in range(CLASSES)]
-    np.testing.assert_allclose(exported(inputs), given, atol=1e-6)
+    # In a process that never imports this project.
+    exported.save(tmp_path / "model.keras")
+    np.save(tmp_path / "windows.npy", windows)
+    subprocess.run([sys.executable, "-I", "-c", PLAIN_KERAS], cwd=tmp_path, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "given.npy"), given, atol=1e-6)
 
 
 def test_a_killed_training_goes_on_and_ends_as_the_whole_one(whole: Fitted, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def measure(eeg: Float32, rounds: int = 9, say: Callable[[str], object] = print)
         "eegd": __version__,
         "tensorflow": tf.__version__,
         "machine": f"{platform.machine()}, {platform.system()}",
-        "sgemm_gflops": _sgemm(),
+        "sgemm_gflops": sgemm(),
         "encoders": encoders,
         "hops": {hop: _streaming(stack, WINDOW, hop, eeg) for hop in HOPS},
         "windows": {
@@ -181,7 +181,7 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _sgemm() -> float:
+def sgemm() -> float:
     """GFLOP/s of this machine's own matrix product, the best of five."""
     a = tf.random.normal((_SGEMM, _SGEMM))
     return 2 * _SGEMM**3 / min(_seconds(lambda: tf.matmul(a, a).numpy()) for _ in range(5)) / 1e9

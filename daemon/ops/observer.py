@@ -122,6 +122,7 @@ class Observer:
     def snapshot(self) -> Snapshot:
         with self._lock:
             traces = self._traces
+            comes = traces if self._links["amplifier"].state == "connected" else None
             return Snapshot(
                 now=time.monotonic(),
                 name=self.name,
@@ -132,8 +133,8 @@ class Observer:
                 markers=tuple(self._markers),
                 received=self._received,
                 traces=traces,
-                bad=traces.bad() if traces else {},
-                effective_rate=traces.effective_rate if traces else None,
+                bad=comes.bad() if comes else {},
+                effective_rate=comes.effective_rate if comes else None,
                 figures=dict(self._figures),
             )
 

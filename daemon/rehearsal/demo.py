@@ -13,6 +13,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import median
 from types import TracebackType
 from typing import Any
 
@@ -75,7 +76,7 @@ class Demo:
             *("--burst", str(burst), "--wait", str(_START)),
         )
         report = json.loads((BUNDLE / "report.json").read_text(encoding="utf-8"))
-        self._echo(f"The encoder is {report['verdict']}.")
+        self._echo(f"The encoder was {report['verdict']}.")
         self._echo(f"Simulated amplifier and daemon are starting; the first {burst:g} s of EEG")
         self._echo("are sent at once, so that the first window is full. Ctrl-C stops.")
         return self
@@ -97,6 +98,7 @@ class Demo:
         if markers is None or classes is None:
             return
         truth: list[tuple[float, str]] = []
+        tally = Tally()
         deadline = time.monotonic() + _START
         shown = False
         while not stop.is_set() and (time.monotonic() < deadline or (shown and seconds is None)):
@@ -110,9 +112,15 @@ class Demo:
                 shown = True
                 self._echo(_heading(json.loads(said[0])["probabilities"] or ()))
                 deadline = time.monotonic() + (seconds or 0.0)
-            now = [name for at, name in truth if at <= stamp]
-            self._echo(_line(json.loads(said[0]), now[-1] if now else "?"))
-        if not shown and not stop.is_set():
+            marker = json.loads(said[0])
+            begun = [change for change in truth if change[0] <= stamp]
+            since, name = begun[-1] if begun else (0.0, "?")
+            delay = tally(stamp, marker["label"], since, name)
+            late = "" if delay is None else f"  right after {delay:.1f} s"
+            self._echo(_line(marker, name) + late)
+        if shown:
+            self._echo(str(tally))
+        elif not stop.is_set():
             raise EegdError(f"the demo's daemon published nothing within {_START:g} s")
 
     def __exit__(
@@ -176,6 +184,46 @@ class Demo:
                 )
 
 
+class Tally:
+    """Counts right labels, and the seconds from each change of class to the first of them."""
+
+    def __init__(self) -> None:
+        self._windows = self._right = self._changes = 0
+        self._delays: list[float] = []
+        self._since: float | None = None
+        self._waits = False
+
+    def __call__(self, at: float, label: str | None, since: float, truth: str) -> float | None:
+        """Take a window's end and label, and its true class with the time when that began.
+
+        Returns
+        -------
+        float or None
+            The delay, where this is the first right label after a change that was seen.
+        """
+        if self._since is not None and since != self._since:
+            self._changes += 1
+            self._waits = True
+        self._since = since
+        self._windows += 1
+        self._right += label == truth
+        if label != truth or not self._waits:
+            return None
+        self._waits = False
+        self._delays.append(at - since)
+        return at - since
+
+    def __str__(self) -> str:
+        said = f"{self._right} of {self._windows} windows named the class at their end"
+        if not self._changes:
+            return f"{said}; no class was seen to change"
+        said += f"; {len(self._delays)} of {self._changes} changes of class were recognised"
+        if self._delays:
+            slowest = max(self._delays)
+            said += f", after {median(self._delays):.1f} s (median; the slowest {slowest:.1f} s)"
+        return said
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -193,16 +241,17 @@ def _has_display() -> bool:
 
 
 def _heading(classes: Iterable[str]) -> str:
-    return f"{'true class':<13}" + "".join(f"{clean(name):>{_width(name)}}" for name in classes)
+    head = f"{'true class':<13}{'recognised':<13}"
+    return head + "".join(f"{clean(name):>{_width(name)}}" for name in classes)
 
 
 def _line(marker: dict[str, Any], truth: str) -> str:
-    """A percentage under each class, the best one marked."""
+    """True and recognised class, then a percentage under each class, the best one marked."""
     if marker["status"] != "ok":
         return f"{truth:<13}abstains: {clean(marker['reason'], 300)}"
     probabilities: dict[str, float] = marker["probabilities"]
     best = max(probabilities, key=probabilities.__getitem__)
-    return f"{truth:<13}" + "".join(
+    return f"{truth:<13}{clean(marker['label'] or '-'):<13}" + "".join(
         f"{'*' * (name == best)}{p:.0%}".rjust(_width(name)) for name, p in probabilities.items()
     )
 

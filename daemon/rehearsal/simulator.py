@@ -26,7 +26,7 @@ _LINE = 2.0  # µV, median amplitude over channels
 _DRIFT = 15.0  # µV rms, per electrode
 _DRIFT_SECONDS = 20.0
 _TRANSITION = 0.25  # seconds in which a rhythm follows the class
-_BLOCK_VARIATION = 0.18  # sd of the log gain between blocks of one class
+_BLOCK_VARIATION = 0.1  # sd of the log gain between blocks of one class
 _PIECE = 2  # seconds made at once, and the length of the shaping filters
 _MINIMUM_RATE = 64.0  # beta has to fit below half of it
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from pages import Tab, chromium, free_port, needs_chromium
+from PIL import Image
 from programs import eegd, unique, write_config
 from test_soak import BUNDLE
 
@@ -56,3 +58,13 @@ def take(port: int, folder: Path, state: str, kind: str) -> None:
                 tab.page.screenshot(path=path, full_page=True)
                 assert tab.complaints == []
                 tab.page.close()
+                shrink(path)
+                if (state, width) == ("connected", 1280):
+                    shutil.copy(path, folder / f"page-{scheme}.png")  # the README's
+
+
+def shrink(path: Path) -> None:
+    """A page has few colours."""
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(48, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
