@@ -129,13 +129,14 @@ PSYCHOPY = """
 import sys, time, types
 
 class Window:
-    def __init__(self, units, color): self.flipped = time.monotonic()
+    def __init__(self, units, color):
+        self.flipped, self.frames, self.late = time.monotonic(), 0, 0
     def flip(self):
         time.sleep(1 / 60)
-        late = time.monotonic() - self.flipped
+        self.frames += 1
+        self.late += time.monotonic() - self.flipped > 0.5
         self.flipped = time.monotonic()
-        if late > 0.5: print(f"a frame of {late:.2f} s", flush=True)
-    def close(self): print("closed", flush=True)
+    def close(self): print("late:", self.late, "of", self.frames, flush=True)
 
 class TextStim:
     def __init__(self, window, height): self.text = self.drawn = ""
@@ -173,7 +174,9 @@ def test_psychopy(sender: Sender, tmp_path: Path) -> None:
         sender.say("left_fist", 0.2, 0.7, 0.1)
         assert client.line_with("_") == "left_fist"
         (tmp_path / "escape").touch()
-        assert client.line_with("closed") == "closed"
+        late, frames = client.line_with("late:").split()[1::2]
+        # A frame that waits for a marker takes seconds; one of a loaded machine may too.
+        assert int(late) < 0.1 * int(frames)
 
 
 @pytest.mark.skipif(
