@@ -45,7 +45,7 @@ STAGES = (
     (640, Settings(epochs=3, learning_rate=3e-3, patience=99)),
 )
 _TRAINING, _VALIDATION = range(1000, 1008), range(2000, 2001)  # seeds
-_EXAMINED = range(3100, 3101)
+_EXAMINED = range(3100, 3103)
 _SECONDS = {"training": 1200.0, "validation": 600.0}
 _BLOCKS = (4.0, 12.0)  # seconds: many classes, and many changes
 _SETTLE = 1.5  # seconds of a class before it is asked for
