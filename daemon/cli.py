@@ -113,6 +113,13 @@ def _leave(code: int = 0) -> NoReturn:
     os._exit(code)
 
 
+def _stop_at_once() -> None:
+    """Until the command is done, a signal ends it whatever it is at."""
+    from daemon.stop import stopped_at_once
+
+    click.get_current_context().with_resource(stopped_at_once())
+
+
 def _if_any(config_path: Path) -> Path | None:
     """``config_path``, or None where it is only the default and there is no such file."""
     return config_path if _is_asked_for("config_path") or config_path.exists() else None
@@ -193,6 +200,7 @@ def score(
     names: tuple[str, ...],
 ) -> None:
     """The same pipeline over a recording, as fast as it goes."""
+    _stop_at_once()
     from daemon.config import load_config
     from daemon.rehearsal.recordings import read_recording
 
@@ -262,6 +270,7 @@ def verify(
     as_json: bool,
 ) -> None:
     """Recompute every prediction in a recorded session (XDF); exit code 1 if one differs."""
+    _stop_at_once()
     from daemon.config import load_config
     from daemon.rehearsal.session import read_session
 
@@ -302,6 +311,7 @@ def verify(
 )
 def train(training_path: Path, out: Path, also_random: bool) -> None:
     """Recordings → a model bundle, evaluated honestly; killed, it goes on where it was."""
+    _stop_at_once()
     from daemon.errors import UsageError
 
     import_tensorflow()

@@ -46,8 +46,9 @@ class Stop(threading.Event):
 def stopped_at_once() -> Iterator[None]:
     """Both signals end the process with code 0, but for the time that `Stop.signals` is active.
 
-    For a start-up, which has nothing to lose. The exception that Python makes of a signal waits
-    for library calls of any length, and some swallow it; the thread here does neither.
+    For what has nothing to lose at any moment. The exception that Python makes of a signal waits
+    for library calls of any length, some swallow it, and TensorFlow's can crash of it; the thread
+    here does none of that.
     """
     heard, told = os.pipe()
     os.set_blocking(told, False)
@@ -61,11 +62,21 @@ def stopped_at_once() -> Iterator[None]:
                     os.write(stderr, b"eegd: stopped\n")
                 os._exit(0)
 
+    # One that is ignored, as in a script's background, stays so.
+    handlers = {
+        number: handler
+        for number in _SIGNALS
+        if (handler := signal.getsignal(number)) is not signal.SIG_IGN
+    }
     before = signal.set_wakeup_fd(told)
+    for number in handlers:
+        signal.signal(number, lambda number, frame: None)
     threading.Thread(target=leave, name="stop at once", daemon=True).start()
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.set_wakeup_fd(before)
         os.close(told)
 

@@ -74,11 +74,13 @@ def _row(prediction: Prediction, classes: int) -> list[object]:
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
+    # Line by line: whatever ends the process leaves whole rows.
     if out is None:
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         yield sys.stdout
         return
     try:
-        file = out.open("w", encoding="utf-8", newline="")
+        file = out.open("w", encoding="utf-8", newline="", buffering=1)
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
     with file:

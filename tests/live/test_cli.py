@@ -555,7 +555,7 @@ def test_demo_shows_predictions_and_leaves_nothing_behind() -> None:
     assert (process.returncode, own(err)) == (0, "")
     assert out.startswith("The encoder was trained and examined on SIMULATED EEG")
     assert re.search(r"^The page is at http://127\.0\.0\.1:\d+/$", out, re.MULTILINE)
-    heading, *lines, summary = out.partition("recognised ")[2].splitlines()
+    heading, *lines, summary = out.partition("true class   recognised")[2].splitlines()
     classes = yaml.safe_load((BUNDLE / "contract.yaml").read_text(encoding="utf-8"))["classes"]
     assert heading.split() == classes
     # A window a second, the first one at once.
