@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import RATE, dataset
 
+from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import baseline
-from daemon.training.scores import balanced_accuracy, confusion
+from daemon.training.scores import confusion
 from daemon.training.settings import Split
 from daemon.training.splits import folds, grouped
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from daemon.decision import Decision
+from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import scores
 
 
@@ -14,7 +15,7 @@ def test_confusion_and_balanced_accuracy():
     counts = scores.confusion(targets, answers, 3)
     assert counts.tolist() == [[3, 1, 0], [1, 1, 0], [0, 0, 0]]
     # 3/4 and 1/2; the class that does not occur counts for nothing.
-    assert scores.balanced_accuracy(counts) == 0.625
+    assert balanced_accuracy(counts) == 0.625
 
 
 def test_wilson():

@@ -45,6 +45,18 @@ def wolpaw(accuracy: float, classes: int) -> float:
     return float(bits)
 
 
+def balanced_accuracy(confusion: npt.NDArray[np.int64]) -> float:
+    """Mean over the classes that occur of the fraction of each that was recognised.
+
+    ``confusion`` (classes, classes) has a row for each true class; nan where none occurs.
+    """
+    of_class = confusion.sum(axis=1)
+    occurs = of_class > 0
+    if not occurs.any():
+        return float("nan")
+    return float(np.mean(np.diag(confusion)[occurs] / of_class[occurs]))
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What comparing predictions with the truth came to.
@@ -143,7 +155,6 @@ def compare(
         ]
     ).reshape(-1, 2)
     accuracy = _share([correct for _, correct in right])
-    recalls = [row[n] / row.sum() for n, row in enumerate(confusion) if row.sum()]
     bits = wolpaw(accuracy, len(classes)) if right else np.nan
     decided = len(right) / windows if windows else np.nan
     return Comparison(
@@ -151,7 +162,7 @@ def compare(
         decided=len(right),
         confusion=confusion,
         accuracy=accuracy,
-        balanced=float(np.mean(recalls)) if recalls else np.nan,
+        balanced=balanced_accuracy(confusion),
         within=len(within),
         within_accuracy=_share(within),
         over_time=_over_time(right, max(window / 4, hop)),

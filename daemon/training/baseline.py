@@ -15,7 +15,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedGroupKFold
 
 from daemon.records import Float32, Float64
-from daemon.training.scores import Indices, balanced_accuracy, confusion
+from daemon.rehearsal.comparison import balanced_accuracy
+from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold
 
 BANDS = {"theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "low gamma": (30, 45)}  # Hz

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training.dataset import Dataset
-from daemon.training.scores import Indices, balanced_accuracy, confusion
+from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold
 
 _LISTED = 4

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from daemon.records import Float64
+from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import baseline, scores
 from daemon.training.coincidence import coincidences, from_recording_alone
 from daemon.training.dataset import Dataset
-from daemon.training.scores import Indices, balanced_accuracy, confusion
+from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold, Groups
 
 ENCODER_PERMUTATIONS = 1000  # of its answers as they are

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import optimize, stats
 
 from daemon.records import Float64
+from daemon.rehearsal.comparison import balanced_accuracy
 
 Indices = npt.NDArray[np.int64]
 
@@ -26,13 +27,6 @@ def confusion(targets: Indices, answers: Indices, classes: int) -> Indices:
     """How often each class (row) was answered as each (column), (classes, classes)."""
     counts: Indices = np.bincount(targets * classes + answers, minlength=classes**2)
     return counts.reshape(classes, classes).astype(np.int64)
-
-
-def balanced_accuracy(confusion: Indices) -> float:
-    """Mean over the classes that occur of the fraction of each that was recognised."""
-    of_class = confusion.sum(axis=1)
-    occurs = of_class > 0
-    return float(np.mean(np.diag(confusion)[occurs] / of_class[occurs]))
 
 
 def accuracy_interval(right: int, of: int) -> tuple[float, float]:
