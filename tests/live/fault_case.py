@@ -147,14 +147,7 @@ def write_bundle(folder: Path) -> keras.Model:
             scale = 0.005 if layer.name.startswith("channel") else 1.0
             layer.set_weights([scale * kernel, 0.5 * recurrent, bias])
     model.save(folder / "model.keras")
-    write_contract(
-        folder,
-        sample_rate=RATE,
-        window=WINDOW,
-        channels=list(CHANNELS),
-        unit="microvolts",
-        classes=list(CLASSES),
-    )
+    write_contract(folder, sample_rate=RATE, window=WINDOW, channels=CHANNELS, classes=CLASSES)
     return model
 
 

@@ -102,8 +102,13 @@ def write_config(folder: Path, content: dict[str, Any]) -> Path:
     return path
 
 
-def write_contract(folder: Path, **content: Any) -> None:
-    (folder / "contract.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+def write_contract(
+    folder: Path, *, channels: Sequence[str], classes: Sequence[str], **content: Any
+) -> None:
+    """In microvolts, where ``content`` does not say otherwise."""
+    lists = {"channels": [*channels], "classes": [*classes]}
+    text = yaml.safe_dump({"unit": "microvolts", **lists, **content})
+    (folder / "contract.yaml").write_text(text, encoding="utf-8")
 
 
 def open_outlet(

@@ -86,9 +86,7 @@ def test_the_page_shows_what_lsl_carries_and_survives_every_loss(tmp_path: Path)
     """One tab, never reloaded: amplifier and daemon go and come back, one after the other."""
     keras.utils.set_random_seed(5)
     channel_lstm(WINDOW, len(CHANNELS), len(CLASSES), units=(12, 8)).save(tmp_path / "model.keras")
-    write_contract(
-        tmp_path, sample_rate=RATE, window=WINDOW, channels=[*CHANNELS], classes=[*CLASSES]
-    )
+    write_contract(tmp_path, sample_rate=RATE, window=WINDOW, channels=CHANNELS, classes=CLASSES)
     name, output, port = unique("Amp"), unique("Out"), free_port()
     config = {
         "stream": {"name": name},

@@ -57,14 +57,7 @@ def save_model(folder: Path, seed: int) -> keras.Model:
 def bundle(tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
     folder.mkdir()
-    write_contract(
-        folder,
-        sample_rate=RATE,
-        window=WINDOW,
-        channels=list(CHANNELS),
-        unit="microvolts",
-        classes=list(CLASSES),
-    )
+    write_contract(folder, sample_rate=RATE, window=WINDOW, channels=CHANNELS, classes=CLASSES)
     return folder
 
 

@@ -187,14 +187,7 @@ def bundle(folder: Path, encoder: str) -> Path:
     path = folder / encoder
     path.mkdir()
     model(encoder).save(path / "model.keras")
-    write_contract(
-        path,
-        sample_rate=RATE,
-        window=WINDOW,
-        channels=list(recording()[2]),
-        unit="microvolts",
-        classes=list(CLASSES),
-    )
+    write_contract(path, sample_rate=RATE, window=WINDOW, channels=recording()[2], classes=CLASSES)
     return path
 
 
@@ -405,14 +398,7 @@ def test_score_reads_an_edf_as_microvolts_by_label(tmp_path: Path) -> None:
     keras.utils.set_random_seed(2)
     network = architectures.channel_lstm(window, len(channels), len(classes), units=(12, 8))
     network.save(tmp_path / "model.keras")
-    write_contract(
-        tmp_path,
-        sample_rate=160,
-        window=window,
-        channels=list(channels),
-        unit="microvolts",
-        classes=list(classes),
-    )
+    write_contract(tmp_path, sample_rate=160, window=window, channels=channels, classes=classes)
     path = write_config(tmp_path, {"model": {"path": "."}, "window": {"hop": hop}})
     out = tmp_path / "scored.csv"
     code, _, err = finish("score", str(EDF), "-c", str(path), "--out", str(out))

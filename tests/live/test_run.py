@@ -39,14 +39,7 @@ def model() -> keras.Model:
 def bundle(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
     model.save(folder / "model.keras")
-    write_contract(
-        folder,
-        sample_rate=RATE,
-        window=WINDOW,
-        channels=list(CHANNELS),
-        unit="microvolts",
-        classes=list(CLASSES),
-    )
+    write_contract(folder, sample_rate=RATE, window=WINDOW, channels=CHANNELS, classes=CLASSES)
     return folder
 
 

@@ -58,8 +58,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         sample_rate=RATE,
         window=WINDOW,
         channels=[channel["label"][0] for channel in channels],
-        unit="microvolts",
-        classes=list(CLASSES),
+        classes=CLASSES,
         conditioning=STEPS,
     )
     name, output = unique("EEG"), unique("Out")
