@@ -114,6 +114,17 @@ def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
     )
 
 
+def identity(config: Config, loaded: LoadedModel) -> dict[str, str]:
+    """What a daemon's streams say of their predictions, and a session is held against."""
+    contract = loaded.contract
+    return {
+        "model": loaded.sha256,
+        "window": str(contract.window),
+        "hop": str(config.window.hop),
+        "sample_rate": f"{contract.sample_rate:g}",
+    }
+
+
 def model_facts(network: keras.Model, loaded: LoadedModel | None, plan: Plan) -> dict[str, Any]:
     """What `eegd inspect` and `eegd run --check` tell machines; ``loaded`` None: a bare file."""
     return {

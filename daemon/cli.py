@@ -27,29 +27,22 @@ from daemon.errors import EegdError, UsageError
 from daemon.text import clean
 
 if TYPE_CHECKING:
-    from daemon.records import StreamDescription
+    from daemon.records import Prediction, StreamDescription
 
 log = logging.getLogger("daemon")
 
 _JSON_LINES = "daemon.json_lines"  # key of what the commands of one run share
 
-CONFIG = click.option(
+_config = partial(
+    click.option,
     "-c",
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
     default=Path("config.yaml"),
-    show_default=True,
-    help="The config file.",
 )
-CONFIG_IF_ANY = click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("config.yaml"),
-    help="The config file  [default: config.yaml, where there is one]",
-)
+CONFIG = _config(show_default=True, help="The config file.")
+CONFIG_IF_ANY = _config(help="The config file  [default: config.yaml, where there is one]")
 
 
 _MARKERS = (
@@ -221,19 +214,20 @@ def score(
     truth = None
     if compare or markers or names:  # a wrong one is said before the work
         truth = told(source, loaded.contract.classes, _mapped(names))
-    intake = assembly.build_intake(config, loaded.contract, source.stream)
-    for assumption in intake.pick.assumptions:
-        log.warning("recording %s: %s", recording, assumption)
-    engine, _ = assembly.build_engine(config, loaded, plan, None)
-    pipeline = assembly.build_pipeline(config, loaded, engine)
-
-    pipeline.connect(intake)
+    pipeline, _ = offline.connected(config, loaded, plan, source)
+    predictions: list[Prediction] = []
 
     from daemon.rehearsal.scoring import write_predictions
 
     with click.progressbar(length=len(source.stamps), label="scoring", file=sys.stderr) as progress:
-        predictions = write_predictions(
-            pipeline, source, loaded.contract.classes, out, progress.update
+        write_predictions(
+            pipeline,
+            source,
+            loaded.contract.classes,
+            out,
+            progress.update,
+            # A long recording has millions.
+            keep=predictions.append if truth is not None else None,
         )
     counts = pipeline.counts
     log.info(
@@ -312,8 +306,6 @@ def verify(
 def train(training_path: Path, out: Path, also_random: bool) -> None:
     """Recordings → a model bundle, evaluated honestly; killed, it goes on where it was."""
     _stop_at_once()
-    from daemon.errors import UsageError
-
     import_tensorflow()
     try:
         from daemon.training.settings import load_training

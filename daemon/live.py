@@ -146,10 +146,7 @@ def _parts(config: Config, metrics: MetricsConfig, marker_log: MarkerLog) -> Par
     contract = loaded.contract
     engine, plan = assembly.build_engine(config, loaded, plan, contract.sample_rate)
     says = {
-        "model": loaded.sha256,
-        "window": str(contract.window),
-        "hop": str(config.window.hop),
-        "sample_rate": f"{contract.sample_rate:g}",
+        **assembly.identity(config, loaded),
         "engine": plan.kind,
         "input_stream": str(config.stream),
         # For programs; see `daemon.ops.announcement`.

@@ -18,9 +18,12 @@ from daemon.decision import Decision
 from daemon.encoders.engines import Plan
 from daemon.encoders.loading import LoadedModel
 from daemon.errors import UsageError
+from daemon.intake import Intake
+from daemon.pipeline import Pipeline
 from daemon.records import Prediction
 from daemon.rehearsal.compared import Compared, compared
 from daemon.rehearsal.findings import Findings
+from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.runs import settling
 from daemon.rehearsal.session import Session
 from daemon.rehearsal.tracks import disagreements
@@ -29,6 +32,25 @@ from daemon.rehearsal.verification import Verifier
 from daemon.text import clean
 
 log = logging.getLogger(__name__)
+
+
+def connected(
+    config: Config, loaded: LoadedModel, plan: Plan, recording: Recording
+) -> tuple[Pipeline, Intake]:
+    """A pipeline that is ready for the samples of ``recording``, and its intake.
+
+    Raises
+    ------
+    ContractError
+        The recording contradicts the model's contract.
+    """
+    intake = assembly.build_intake(config, loaded.contract, recording.stream)
+    for assumption in intake.pick.assumptions:
+        log.warning("recording %s: %s", recording.path, assumption)
+    engine, _ = assembly.build_engine(config, loaded, plan, None)
+    pipeline = assembly.build_pipeline(config, loaded, engine)
+    pipeline.connect(intake)
+    return pipeline, intake
 
 
 def verify(
@@ -64,12 +86,7 @@ def verify(
     """
     contract = loaded.contract
     _require_same(session, config, loaded)
-    intake = assembly.build_intake(config, contract, session.eeg.stream)
-    for assumption in intake.pick.assumptions:
-        log.warning("recording %s: %s", session.eeg.path, assumption)
-    engine, _ = assembly.build_engine(config, loaded, plan, None)
-    pipeline = assembly.build_pipeline(config, loaded, engine)
-    pipeline.connect(intake)
+    pipeline, intake = connected(config, loaded, plan, session.eeg)
     verifier = Verifier(
         session,
         pipeline,
@@ -103,15 +120,9 @@ def compare(
 
 def _require_same(session: Session, config: Config, loaded: LoadedModel) -> None:
     contract = loaded.contract
-    ours = {
-        "model": loaded.sha256,
-        "window": str(contract.window),
-        "hop": str(config.window.hop),
-        "sample_rate": f"{contract.sample_rate:g}",
-    }
     differences = [
         f"{key} {session.said[key]} there, {value} here"
-        for key, value in ours.items()
+        for key, value in assembly.identity(config, loaded).items()
         if session.said.get(key, value) != value
     ]
     classes = next((tuple(p.probabilities) for p in session.predictions if p.probabilities), None)

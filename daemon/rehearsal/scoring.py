@@ -25,10 +25,9 @@ def write_predictions(
     classes: Sequence[str],
     out: Path | None,
     advance: Callable[[int], object],
-) -> list[Prediction]:
+    keep: Callable[[Prediction], object] | None = None,
+) -> None:
     """Feed ``recording`` to ``pipeline`` and write every prediction to ``out`` as it comes.
-
-    They are returned too.
 
     Parameters
     ----------
@@ -40,28 +39,32 @@ def write_predictions(
         None writes to standard output.
     advance : function of int
         Told the number of samples done, after each block.
+    keep : function of Prediction, optional
+        Given each of them too.
 
     Raises
     ------
     UsageError
         ``out`` cannot be written.
     """
-    predictions: list[Prediction] = []
     with _opened(out) as file:
         writer = csv.writer(file, lineterminator="\n")
+
+        def take(prediction: Prediction) -> None:
+            writer.writerow(_row(prediction, len(classes)))
+            if keep is not None:
+                keep(prediction)
+
         writer.writerow([*COLUMNS, *classes])
         for start in range(0, len(recording.stamps), _BLOCK):
             block = slice(start, start + _BLOCK)
             chunk = Chunk(recording.samples[block], recording.stamps[block])
             for prediction in pipeline.feed(chunk):
-                writer.writerow(_row(prediction, len(classes)))
-                predictions.append(prediction)
+                take(prediction)
             pipeline.catch_up()
             advance(len(chunk.stamps))
         for prediction in pipeline.flush():
-            writer.writerow(_row(prediction, len(classes)))
-            predictions.append(prediction)
-    return predictions
+            take(prediction)
 
 
 def _row(prediction: Prediction, classes: int) -> list[object]:
