@@ -9,7 +9,7 @@ import pytest
 
 from daemon.errors import UsageError
 from daemon.rehearsal.disturbance import Sent, disturbed, lateness
-from daemon.rehearsal.faults import KINDS, PROCESS, Fault, drawn, parse, planned
+from daemon.rehearsal.faults import HELLO, KINDS, PROCESS, Fault, drawn, parse, planned
 from daemon.rehearsal.life import lives
 from daemon.rehearsal.replay import timetable
 from daemon.rehearsal.simulator import Simulator
@@ -139,6 +139,19 @@ def test_random_faults_are_the_same_again_and_need_an_end() -> None:
     lives(one, 20_000)  # none falls into another's time
     with pytest.raises(UsageError, match="needs --seconds"):
         planned(["random:every=30"], None, 0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_random_duplicate_meets_a_consumer_that_still_connects(seed: int) -> None:
+    start, duplicates = 0.0, 0
+    for fault in drawn(40, 30_000, seed):
+        assert fault.at < 30_000
+        if fault.kind == "duplicate":
+            assert fault.at >= start + HELLO
+            duplicates += 1
+        elif fault.kind in ("crash", "other"):
+            start = fault.end
+    assert duplicates
 
 
 def test_every_death_begins_a_life_of_its_own() -> None:

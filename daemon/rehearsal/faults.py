@@ -40,6 +40,9 @@ PROCESS = ("freeze", "crash", "other", "duplicate")
 # Seconds after a random duplicate: it must not live into another fault and be taken for the
 # amplifier there, however slow its start.
 PEACE = 120.0
+# Seconds from a start of the amplifier to a random duplicate: a consumer that is still connecting
+# refuses both, and what it refuses nobody counts. A duplicate at a restart is planned by hand.
+HELLO = 60.0
 OTHERS = ("rate", "labels", "unit", "channels")
 
 
@@ -146,9 +149,13 @@ def drawn(every: float, seconds: float, seed: int) -> list[Fault]:
         **dict.fromkeys(PROCESS, (4.0, 24.0)),
     }
     faults: list[Fault] = []
-    at = every
+    at, start = every, 0.0
     while at < seconds:
         kind = str(random.choice(list(KINDS)))
+        if kind == "duplicate":
+            at = max(at, start + HELLO)
+            if at >= seconds:
+                break
         values = dict(KINDS[kind][1])
         if kind in ranges:
             values["seconds"] = float(random.uniform(*ranges[kind]))
@@ -160,4 +167,6 @@ def drawn(every: float, seconds: float, seed: int) -> list[Fault]:
         at = faults[-1].end + float(random.exponential(every))
         if kind == "duplicate":
             at += PEACE
+        elif kind in ("crash", "other"):
+            start = faults[-1].end
     return faults
