@@ -485,7 +485,7 @@ METRICS = click.option(
 @click.option("--port", default=9465, show_default=True, help="0 takes any that is free.")
 @click.option("--token", help="What the address must hold [default: one is made beyond loopback].")
 def dashboard(name: str, metrics: str | None, host: str, port: int, token: str | None) -> None:
-    """A live view in the browser; one more LSL client, which cannot slow the daemon."""
+    """A live view in the browser; one more LSL client, which only listens."""
     quiet_liblsl()
     from daemon.ops import views
     from daemon.ops.page.server import serve
@@ -498,7 +498,7 @@ def dashboard(name: str, metrics: str | None, host: str, port: int, token: str |
 @OUTPUT
 @METRICS
 def watch(name: str, metrics: str | None) -> None:
-    """A live view in the terminal; one more LSL client, which cannot slow the daemon."""
+    """A live view in the terminal; one more LSL client, which only listens."""
     quiet_liblsl()
     from daemon.ops import views
     from daemon.ops.watch import watch

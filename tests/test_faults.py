@@ -9,7 +9,7 @@ import pytest
 
 from daemon.errors import UsageError
 from daemon.rehearsal.disturbance import Sent, disturbed, lateness
-from daemon.rehearsal.faults import HELLO, KINDS, PROCESS, Fault, drawn, parse, planned
+from daemon.rehearsal.faults import DEATHS, HELLO, KINDS, PROCESS, Fault, drawn, parse, planned
 from daemon.rehearsal.life import lives
 from daemon.rehearsal.replay import timetable
 from daemon.rehearsal.simulator import Simulator
@@ -149,7 +149,7 @@ def test_no_random_duplicate_meets_a_consumer_that_still_connects(seed: int) -> 
         if fault.kind == "duplicate":
             assert fault.at >= start + HELLO
             duplicates += 1
-        elif fault.kind in ("crash", "other"):
+        elif fault.kind in DEATHS:
             start = fault.end
     assert duplicates
 

@@ -36,7 +36,8 @@ KINDS: dict[str, tuple[str, Values]] = {
     ),
     "duplicate": ("a second stream of the same name and type beside it", {"seconds": 10.0}),
 }
-PROCESS = ("freeze", "crash", "other", "duplicate")
+DEATHS = ("crash", "other")  # another life follows
+PROCESS = ("freeze", *DEATHS, "duplicate")
 # Seconds after a random duplicate: it must not live into another fault and be taken for the
 # amplifier there, however slow its start.
 PEACE = 120.0
@@ -167,6 +168,6 @@ def drawn(every: float, seconds: float, seed: int) -> list[Fault]:
         at = faults[-1].end + float(random.exponential(every))
         if kind == "duplicate":
             at += PEACE
-        elif kind in ("crash", "other"):
+        elif kind in DEATHS:
             start = faults[-1].end
     return faults

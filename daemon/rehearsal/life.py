@@ -28,7 +28,7 @@ import numpy as np
 from daemon.errors import UsageError
 from daemon.records import Chunk
 from daemon.rehearsal.disturbance import Sent, disturbed, lateness
-from daemon.rehearsal.faults import Fault
+from daemon.rehearsal.faults import DEATHS, Fault
 from daemon.rehearsal.replay import Item, Timed, play
 from daemon.rehearsal.simulator import CLASSES, Simulator
 from daemon.rehearsal.sources import Source, simulator_source
@@ -85,7 +85,7 @@ def lives(faults: Sequence[Fault], seconds: float | None) -> list[Life]:
                 + (f"dead until {begin:g} s" if fault.at < begin else f"stopped at {end:g} s")
             )
         mine.append(fault.since(begin))
-        if fault.kind in ("crash", "other"):
+        if fault.kind in DEATHS:
             found.append(Life(len(found), begin, None, tuple(mine)))
             begin, mine = fault.end, []
     if begin < end:
