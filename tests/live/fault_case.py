@@ -19,6 +19,7 @@ from amplifier_truth import Truth, read_truth
 from programs import eegd, open_inlet, unique, write_config, write_contract
 
 from daemon.encoders.architectures import channel_lstm
+from daemon.rehearsal.faults import PROCESS
 
 RATE, WINDOW, HOP, STALL = 160, 800, 40, 1.0
 PATIENCE = 300.0  # seconds for things that a loaded machine makes slow, and that no case is about
@@ -103,7 +104,7 @@ class Outcome:
             if number:
                 waits.append(self._received_after(life.opened))
             for fault in life.faults:
-                if fault["kind"] not in ("crash", "other", "freeze", "duplicate"):
+                if fault["kind"] not in PROCESS:
                     end = life.ends(fault)
                     later = [m["window_end"] for m in self.ok if m["window_end"] >= end]
                     waits.append(min(later) - end if later else float("inf"))
