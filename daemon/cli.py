@@ -27,6 +27,7 @@ from daemon.errors import EegdError, UsageError
 from daemon.text import clean
 
 if TYPE_CHECKING:
+    from daemon.encoders.engines import Device
     from daemon.records import Prediction, StreamDescription
 
 log = logging.getLogger("daemon")
@@ -666,8 +667,15 @@ def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool)
     show_default=True,
     help="Length of each of four runs over LSL; 0 leaves them out.",
 )
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "gpu", "auto"]),
+    default="cpu",
+    show_default=True,
+    help="What the engines and Keras run on; PyTorch and ONNX Runtime always run on the CPU.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def bench(lsl_seconds: float, as_json: bool) -> None:
+def bench(lsl_seconds: float, device: Device, as_json: bool) -> None:
     """How fast this machine runs the encoders, beside Keras, PyTorch and ONNX Runtime."""
     import_tensorflow()
     from daemon.ops import bench, loopback
@@ -676,13 +684,13 @@ def bench(lsl_seconds: float, as_json: bool) -> None:
 
     quiet_liblsl()
     eeg, _ = Simulator(160, seed=0).next(bench.SAMPLES)
-    figures = bench.measure(eeg, say=log.info)
+    figures = bench.measure(eeg, device, say=log.info)
     if lsl_seconds:
         figures["loopback"] = []
         for rate, hop in ((160, 1920), (160, 160), (512, 1920), (512, 160)):
             log.info("over LSL at %d Hz, hop %d", rate, hop)
             figures["loopback"].append(
-                loopback.measure(BUNDLE, rate=rate, hop=hop, seconds=lsl_seconds)
+                loopback.measure(BUNDLE, rate=rate, hop=hop, seconds=lsl_seconds, device=device)
             )
     click.echo(json.dumps(figures, indent=2) if as_json else bench.table(figures))
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from daemon import __version__
 from daemon.encoders.architectures import WINDOW, channel_lstm, common_lstm
-from daemon.encoders.engines import lane_bytes
+from daemon.encoders.engines import Device, choose_device, lane_bytes
 from daemon.encoders.fuse import fuse
 from daemon.encoders.fused import Fused
 from daemon.encoders.stack import Stack
@@ -36,33 +36,46 @@ WINDOWS = (3840, 7680, 15360, 30720)
 _AGREEMENT = 1e-5
 _SGEMM = 2048
 _REST = 0.1  # seconds: the threads of the way before spin on for a while
-_CPU = "/CPU:0"
 
 
-def measure(eeg: Float32, rounds: int = 9, say: Callable[[str], object] = print) -> Figures:
+def measure(
+    eeg: Float32,
+    device: Device = "cpu",
+    rounds: int = 9,
+    say: Callable[[str], object] = print,
+) -> Figures:
     """All figures; takes some minutes.
 
     Parameters
     ----------
     eeg : float32 array, (samples, 32)
         `SAMPLES` of them or more: how soon lanes become one depends on what they are fed.
+    device : str
+        What eegd and Keras run on; the peers always run on the CPU.
     rounds : int
         How often each way takes its turn.
     say : function of str
         Is told what is being measured.
+
+    Raises
+    ------
+    UsageError
+        ``device`` is ``gpu`` and TensorFlow sees none.
     """
+    name, why = choose_device(device)
+    say(f"on {name}: {why}")
     encoders: Figures = {}
     for build in (channel_lstm, common_lstm):
         keras.utils.set_random_seed(0)
         model = build()
         stack = fuse(model)
-        name = build.__name__
-        say(f"{name}: one window")
-        ways = _one_window(model, stack, eeg, rounds)
-        say(f"{name}: streaming")
-        live = _streaming(stack, WINDOW, HOP, eeg)
-        say(f"{name}: throughput")
-        encoders[name] = {
+        encoder = build.__name__
+        say(f"{encoder}: one window")
+        ways = _one_window(model, stack, name, eeg, rounds)
+        say(f"{encoder}: streaming")
+        live = _streaming(stack, WINDOW, HOP, name, eeg)
+        say(f"{encoder}: throughput")
+        encoders[encoder] = {
             "parameters": model.count_params(),
             "one_window": ways,
             "streaming": live,
@@ -75,25 +88,28 @@ def measure(eeg: Float32, rounds: int = 9, say: Callable[[str], object] = print)
         "eegd": __version__,
         "tensorflow": tf.__version__,
         "machine": f"{platform.machine()}, {platform.system()}",
-        "sgemm_gflops": sgemm(),
+        "device": f"{name}: {why}",
+        "sgemm_gflops": sgemm(name),
         "encoders": encoders,
-        "hops": {hop: _streaming(stack, WINDOW, hop, eeg) for hop in HOPS},
+        "hops": {hop: _streaming(stack, WINDOW, hop, name, eeg) for hop in HOPS},
         "windows": {
             window: {
-                **_streaming(stack, window, HOP, eeg),
-                "whole_seconds": _whole(stack, window, eeg),
+                **_streaming(stack, window, HOP, name, eeg),
+                "whole_seconds": _whole(stack, window, name, eeg),
             }
             for window in WINDOWS
         },
     }
 
 
-def _one_window(model: keras.Model, stack: Stack, eeg: Float32, rounds: int) -> Figures:
+def _one_window(
+    model: keras.Model, stack: Stack, device: str, eeg: Float32, rounds: int
+) -> Figures:
     """Whole windows, one at a time: median seconds of each way."""
     time_major = eeg[:WINDOW, None]
     samples = np.ascontiguousarray(eeg[:WINDOW].T)
-    whole = Fused(stack, WINDOW, _CPU)
-    source = as_built(model, _CPU, per_channel=len(model.inputs) > 1)
+    whole = Fused(stack, WINDOW, device)
+    source = as_built(model, device, per_channel=len(model.inputs) > 1)
     ways: dict[str, Callable[[], Float32]] = {
         "Keras, tf.function": lambda: source(samples),
         "eegd, window": lambda: whole(samples),
@@ -123,9 +139,9 @@ def _one_window(model: keras.Model, stack: Stack, eeg: Float32, rounds: int) -> 
     return found
 
 
-def _streaming(stack: Stack, window: int, hop: int, eeg: Float32) -> Figures:
+def _streaming(stack: Stack, window: int, hop: int, device: str, eeg: Float32) -> Figures:
     """Fed from a recording first, then live, sample by sample, without waiting between them."""
-    engine = StreamingEngine(stack, window, hop, _CPU)
+    engine = StreamingEngine(stack, window, hop, device)
     most_sample_seconds = engine.warm_up()
     windows = max(2, min(10, 2000 // hop))
     bulk = window + (len(eeg) - window - windows * hop) // hop * hop
@@ -155,9 +171,9 @@ def _streaming(stack: Stack, window: int, hop: int, eeg: Float32) -> Figures:
     }
 
 
-def _whole(stack: Stack, window: int, eeg: Float32) -> float:
+def _whole(stack: Stack, window: int, device: str, eeg: Float32) -> float:
     """Seconds of the window engine."""
-    whole = Fused(stack, window, _CPU)
+    whole = Fused(stack, window, device)
     samples = np.ascontiguousarray(eeg[:window].T)
     return statistics.median(_seconds(lambda: whole(samples)) for _ in range(9))
 
@@ -181,15 +197,20 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def sgemm() -> float:
-    """GFLOP/s of this machine's own matrix product, the best of five."""
-    a = tf.random.normal((_SGEMM, _SGEMM))
+def sgemm(device: str = "/CPU:0") -> float:
+    """GFLOP/s of the device's own matrix product, the best of five."""
+    with tf.device(device):
+        a = tf.random.normal((_SGEMM, _SGEMM))
+        tf.matmul(a, a)
     return 2 * _SGEMM**3 / min(_seconds(lambda: tf.matmul(a, a).numpy()) for _ in range(5)) / 1e9
 
 
 def table(figures: Figures) -> str:
     """``figures`` for people."""
-    lines = [f"TensorFlow {figures['tensorflow']}, sgemm {figures['sgemm_gflops']:.0f} GFLOP/s"]
+    lines = [
+        f"TensorFlow {figures['tensorflow']} on {figures['device']}",
+        f"its sgemm makes {figures['sgemm_gflops']:.0f} GFLOP/s",
+    ]
     for name, encoder in figures["encoders"].items():
         source = encoder["one_window"]["Keras, tf.function"]["seconds"]
         live = encoder["streaming"]

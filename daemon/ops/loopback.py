@@ -33,13 +33,17 @@ _END = b"end"
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0
 
 
-def measure(bundle: Path, *, rate: float, hop: int, seconds: float) -> dict[str, Any]:
+def measure(
+    bundle: Path, *, rate: float, hop: int, seconds: float, device: str = "cpu"
+) -> dict[str, Any]:
     """Stream noise at ``rate`` Hz for ``seconds`` beyond the first window, answering every ``hop``.
 
     Parameters
     ----------
     bundle : Path
         Its model is taken, at ``rate`` whatever its contract says.
+    device : str
+        As `engine.device` in the config.
 
     Returns
     -------
@@ -58,6 +62,7 @@ def measure(bundle: Path, *, rate: float, hop: int, seconds: float) -> dict[str,
             "stream": {"name": name},
             "model": {"path": "."},
             "window": {"hop": hop},
+            "engine": {"device": device},
             "output": {"name": f"{name}-out"},
             "metrics": {"port": None},
         }
