@@ -47,7 +47,6 @@ def build_engine(
     config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
 ) -> tuple[Engine, Plan]:
     """The engine, warmed up, and the plan that it came to; see `daemon.encoders.engines.build`."""
-    log.info("device %s: %s", plan.device, plan.device_why)
     engine, plan = engines.build(
         plan,
         loaded.model,
@@ -56,6 +55,7 @@ def build_engine(
         hop=config.window.hop,
         sample_rate=sample_rate,
     )
+    log.info("device %s: %s", plan.device, plan.device_why)
     log.info("engine %s: %s", plan.kind, plan.why)
     log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
     return engine, plan

@@ -25,11 +25,17 @@ def quiet_liblsl() -> None:
     pylsl.set_config_content("[log]\nlevel = -3\n")
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow without its banner; where the import fails, with all it had to say."""
+def import_tensorflow(*, gpu: bool = True) -> None:
+    """Import TensorFlow without its banner; where the import fails, with all it had to say.
+
+    Without ``gpu`` it never sees one; with it, it takes of the GPU's memory what it needs, not all.
+    """
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if not gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as said:

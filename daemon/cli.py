@@ -162,7 +162,7 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
     config = load_config(config_path)
     with stopped_at_once(), hangups() as reloads:
         quiet_liblsl()
-        import_tensorflow()
+        import_tensorflow(gpu=config.engine.device != "cpu")
         if check:
             from daemon import assembly
 
@@ -207,7 +207,7 @@ def score(
         hostname=config.stream.hostname,
         markers=markers,
     )
-    import_tensorflow()
+    import_tensorflow(gpu=config.engine.device != "cpu")
     from daemon import assembly, offline
     from daemon.rehearsal.compared import told
 
@@ -271,7 +271,7 @@ def verify(
 
     config = load_config(config_path)
     recorded = read_session(session, config.stream.given, config.output.name, markers)
-    import_tensorflow()
+    import_tensorflow(gpu=config.engine.device != "cpu")
     from daemon import assembly, offline
     from daemon.rehearsal.compared import told
 
@@ -677,7 +677,7 @@ def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def bench(lsl_seconds: float, device: Device, as_json: bool) -> None:
     """How fast this machine runs the encoders, beside Keras, PyTorch and ONNX Runtime."""
-    import_tensorflow()
+    import_tensorflow(gpu=device != "cpu")
     from daemon.ops import bench, loopback
     from daemon.rehearsal.demo import BUNDLE
     from daemon.rehearsal.simulator import Simulator

@@ -1,6 +1,7 @@
 """Choosing, warming up and running an engine on any Keras model."""
 
-import dataclasses
+import re
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -89,8 +90,8 @@ def test_an_engine_that_differs_from_the_model_does_not_start(
         stack = fuse(model)
         kernel = stack.lstms[0].kernel.copy()
         kernel[0, 0] += 0.02
-        first = dataclasses.replace(stack.lstms[0], kernel=kernel)
-        return dataclasses.replace(stack, lstms=(first, *stack.lstms[1:]))
+        first = replace(stack.lstms[0], kernel=kernel)
+        return replace(stack, lstms=(first, *stack.lstms[1:]))
 
     monkeypatch.setattr(engines, "fuse", slightly_off)
     with pytest.raises(EegdError, match="differs from the model itself by"):
@@ -125,12 +126,30 @@ def test_more_windows_in_flight_than_memory_are_refused_with_the_hop_that_fits(
 
 def test_a_gpu_that_is_not_there_is_said_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
-    device, why = engines.choose_device("auto")
-    assert device == "/CPU:0"
+    devices, why = engines.choose_devices("auto")
+    assert devices == ("/CPU:0",)
     assert why
     with pytest.raises(UsageError, match=r"engine\.device is gpu, but"):
-        engines.choose_device("gpu")
-    assert engines.choose_device("cpu")[1] == "engine.device is cpu"
+        engines.choose_devices("gpu")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(UsageError, match="CUDA_VISIBLE_DEVICES hides every GPU"):
+        engines.choose_devices("gpu")
+    assert engines.choose_devices("cpu")[1] == "engine.device is cpu"
+
+
+@pytest.mark.parametrize("kind", ["streaming", "window"])
+def test_of_several_devices_the_faster_one_is_taken_and_both_figures_are_said(
+    kind: engines.Kind,
+) -> None:
+    model = common_lstm(WINDOW, CHANNELS, units=(5,))
+    plan = engines.plan(model, kind, "cpu", window=WINDOW, hop=HOP)
+    twice = replace(plan, devices=("/CPU:0", "/device:CPU:0"))
+    assert twice.device == "/CPU:0 or /device:CPU:0"
+    _, taken = engines.build(twice, model, per_channel=False, window=WINDOW, hop=HOP)
+    times = re.findall(r"([\d.e+-]+) ms on (\S+?)(?:,|$)", taken.device_why)
+    assert {device for _, device in times} == set(twice.devices)
+    fastest = min(float(time) for time, _ in times)
+    assert taken.devices in [(device,) for time, device in times if float(time) == fastest]
 
 
 def test_streaming_that_cannot_keep_up_gives_way_to_the_window_and_says_so() -> None:

@@ -40,6 +40,24 @@ def test_a_gpu_answers_what_keras_answers(build: object, kind: engines.Kind) -> 
     np.testing.assert_allclose(answers, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["streaming", "window"])
+def test_auto_takes_the_faster_device_and_says_what_both_take(kind: engines.Kind) -> None:
+    model = channel_lstm(WINDOW, CHANNELS)
+    plan = engines.plan(model, kind, "auto", window=WINDOW, hop=HOP)
+    assert plan.devices == ("/GPU:0", "/CPU:0")
+    _, taken = engines.build(plan, model, per_channel=True, window=WINDOW, hop=HOP)
+    assert len(taken.devices) == 1
+    assert "ms on /GPU:0" in taken.device_why
+    assert "ms on /CPU:0" in taken.device_why
+
+
+def test_beside_a_gpu_the_cpu_still_answers_what_keras_answers() -> None:
+    model = channel_lstm(WINDOW, CHANNELS)
+    plan = engines.plan(model, "streaming", "cpu", window=WINDOW, hop=HOP)
+    _, taken = engines.build(plan, model, per_channel=True, window=WINDOW, hop=HOP)
+    assert taken.devices == ("/CPU:0",)
+
+
 def test_the_lanes_states_stay_on_the_device() -> None:
     model = channel_lstm(WINDOW, CHANNELS)
     plan = engines.plan(model, "streaming", "gpu", window=WINDOW, hop=HOP)

@@ -7,6 +7,8 @@ random samples that its outputs are probabilities, and the user's own model's.
 from __future__ import annotations
 
 import math
+import os
+import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -35,6 +37,7 @@ AGREEMENT = 1e-5
 # Share of the time between two samples that streaming may take: the rest is for bursts.
 MAX_LOAD = 0.7
 _STRETCH, _STRETCH_HOP = 16, 6
+_CPU, _GPU = "/CPU:0", "/GPU:0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,21 @@ class Plan:
         ``streaming`` or ``window``.
     why : str
         Why this kind.
-    device : str
-        TensorFlow's name for the device.
+    devices : tuple of str
+        TensorFlow's names for the devices that may run it; the one that does, once it is built.
     device_why : str
-        Why this device.
+        Why these.
     """
 
     stack: Stack | None
     kind: Literal["streaming", "window"]
     why: str
-    device: str
+    devices: tuple[str, ...]
     device_why: str
+
+    @property
+    def device(self) -> str:
+        return " or ".join(self.devices)
 
 
 def plan(model: keras.Model, kind: Kind, device: Device, *, window: int, hop: int) -> Plan:
@@ -70,7 +77,7 @@ def plan(model: keras.Model, kind: Kind, device: Device, *, window: int, hop: in
     UsageError
         The config asks for what this model or machine cannot give.
     """
-    name, device_why = choose_device(device)
+    devices, device_why = choose_devices(device)
     try:
         stack = fuse(model)
     except NotFusableError as reason:
@@ -80,16 +87,16 @@ def plan(model: keras.Model, kind: Kind, device: Device, *, window: int, hop: in
                 f"engine.kind: this model cannot be streamed, it is no LSTM stack: {reason}; "
                 "use auto or window"
             ) from None
-        return Plan(None, "window", why, name, device_why)
+        return Plan(None, "window", why, devices[:1], device_why)
     against = _against_streaming(stack, window, hop)
     if kind == "streaming" and against:
         raise UsageError(f"engine.kind: this model cannot be streamed: {against}")
     if kind == "window" or against:
         why = "an LSTM stack, run fused" + (f"; not streamed: {against}" if against else "")
-        return Plan(stack, "window", why, name, device_why)
+        return Plan(stack, "window", why, devices, device_why)
     lanes = lane_count(window, hop)
     why = f"an LSTM stack, {lanes} window{'s' * (lanes > 1)} in flight: exact, and soonest"
-    return Plan(stack, "streaming", why, name, device_why)
+    return Plan(stack, "streaming", why, devices, device_why)
 
 
 def _against_streaming(stack: Stack, window: int, hop: int) -> str | None:
@@ -113,29 +120,34 @@ def lane_bytes(stack: Stack) -> int:
     return 4 * (2 * 2 * sum(units) + 2 * 4 * max(units))
 
 
-def choose_device(device: Device) -> tuple[str, str]:
-    """TensorFlow's name of the device to run on, and the reason in words.
+def choose_devices(device: Device) -> tuple[tuple[str, ...], str]:
+    """TensorFlow's names of the devices that may run an engine, and the reason in words.
 
     Raises
     ------
     UsageError
         ``gpu`` was asked for and TensorFlow sees none.
     """
-    if device == "cpu":
-        return "/CPU:0", "engine.device is cpu"
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         # TensorFloat-32 keeps 10 of a float32's 23 binary digits; exact means all of them.
         tf.config.experimental.enable_tensor_float_32_execution(False)
+    if device == "cpu":
+        return (_CPU,), "engine.device is cpu"
+    if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
-        return "/GPU:0", f"TensorFlow sees {details.get('device_name', gpus[0].name)}"
-    if tf.test.is_built_with_cuda():
+        why = f"TensorFlow sees {details.get('device_name', gpus[0].name)}"
+        # A GPU starts each step anew: at few windows at once a CPU can be many times faster.
+        return ((_GPU,) if device == "gpu" else (_GPU, _CPU)), why
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "-1":
+        why = "CUDA_VISIBLE_DEVICES hides every GPU (a start with engine.device cpu does, too)"
+    elif tf.test.is_built_with_cuda():
         why = "TensorFlow sees no GPU (no NVIDIA driver, no GPU, or CUDA libraries missing)"
     else:
         why = "this TensorFlow was built without GPU support"
     if device == "gpu":
         raise UsageError(f"engine.device is gpu, but {why}; use auto or cpu")
-    return "/CPU:0", why
+    return (_CPU,), why
 
 
 def build(
@@ -162,26 +174,54 @@ def build(
     EegdError
         The engine does not answer what the model answers.
     """
-    engine = _engine(plan, model, per_channel, window, hop)
-    if plan.stack is not None:
-        _require_probabilities(_require_agreement(plan, model, per_channel))
-    if plan.kind == "streaming":
-        assert isinstance(engine, StreamingEngine)
-        seconds = engine.warm_up()
-        if sample_rate is not None and seconds * sample_rate > MAX_LOAD:
+    built = _fastest(plan, model, per_channel, window, hop)
+    if plan.kind == "streaming" and sample_rate is not None:
+        seconds = built.seconds
+        if seconds * sample_rate > MAX_LOAD:
             least = math.ceil(hop * seconds * sample_rate / MAX_LOAD)
             why = (
                 f"{plan.why}, but a sample takes {seconds * 1e3:.2g} ms of the "
                 f"{1e3 / sample_rate:.2g} ms until the next; run fused instead, skipping windows "
                 f"where it must (a window.hop of about {least} could be streamed)"
             )
-            plan = replace(plan, kind="window", why=why)
-            engine = _engine(plan, model, per_channel, window, hop)
-    if plan.kind == "window":
-        noise = np.random.default_rng(0).normal(scale=10.0, size=(window, _channels(model)))
-        _require_probabilities(_answer(engine, noise.astype(np.float32)))
-    engine.restart()
-    return engine, plan
+            built = _fastest(replace(plan, kind="window", why=why), model, per_channel, window, hop)
+    built.engine.restart()
+    return built.engine, built.plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    engine: Engine
+    plan: Plan
+    seconds: float  # of one sample of all lanes, or of one whole window
+
+
+def _fastest(plan: Plan, model: keras.Model, per_channel: bool, window: int, hop: int) -> _Built:
+    """The engine of ``plan`` on that of its devices where it takes least time, checked."""
+    found = []
+    for device in plan.devices:
+        one = replace(plan, devices=(device,))
+        engine = _engine(one, model, per_channel, window, hop)
+        if plan.stack is not None:
+            _require_probabilities(_require_agreement(one, model, per_channel))
+        if isinstance(engine, StreamingEngine):
+            seconds = engine.warm_up()
+        else:
+            noise = np.random.default_rng(0).normal(scale=10.0, size=(window, _channels(model)))
+            samples = noise.astype(np.float32)
+            _require_probabilities(_answer(engine, samples))  # may compile
+            start = time.perf_counter()
+            if len(plan.devices) > 1:
+                _answer(engine, samples)
+            seconds = time.perf_counter() - start
+        found.append(_Built(engine, one, seconds))
+    best = min(found, key=lambda built: built.seconds)
+    if len(found) == 1:
+        return best
+    what = "a sample of all windows" if plan.kind == "streaming" else "a window"
+    times = ", ".join(f"{built.seconds * 1e3:.2g} ms on {built.plan.device}" for built in found)
+    why = f"{plan.device_why}; {what} takes {times}"
+    return replace(best, plan=replace(best.plan, device_why=why))
 
 
 def _engine(plan: Plan, model: keras.Model, per_channel: bool, window: int, hop: int) -> Engine:
@@ -215,8 +255,9 @@ def _require_agreement(plan: Plan, model: keras.Model, per_channel: bool) -> Flo
     # As a functional model with a list of inputs, whatever the user's model is.
     graph = keras.Model(model.inputs, model.outputs[0])
     inputs = [keras.Input((_STRETCH, tensor.shape[-1])) for tensor in model.inputs]
-    short = keras.models.clone_model(graph, inputs)
-    short.set_weights(graph.get_weights())
+    with tf.device(_CPU):
+        short = keras.models.clone_model(graph, inputs)
+        short.set_weights(graph.get_weights())
     engine = _engine(plan, short, per_channel, _STRETCH, _STRETCH_HOP)
     noise = np.random.default_rng(1).normal(size=(_STRETCH + _STRETCH_HOP, _channels(model)))
     samples = noise.astype(np.float32)
@@ -228,7 +269,8 @@ def _require_agreement(plan: Plan, model: keras.Model, per_channel: bool) -> Flo
         engine.catch_up()
     answers.append(_answer(engine, samples[-1:]))
     both = np.stack([samples[:_STRETCH], samples[_STRETCH_HOP:]])
-    expected = np.asarray(short(split_channels(both) if per_channel else [both]))
+    with tf.device(_CPU):
+        expected = np.asarray(short(split_channels(both) if per_channel else [both]))
     difference = float(np.abs(np.stack(answers) - expected).max())
     if not difference <= AGREEMENT:
         raise EegdError(

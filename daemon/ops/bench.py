@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from daemon import __version__
 from daemon.encoders.architectures import WINDOW, channel_lstm, common_lstm
-from daemon.encoders.engines import Device, choose_device, lane_bytes
+from daemon.encoders.engines import Device, choose_devices, lane_bytes
 from daemon.encoders.fuse import fuse
 from daemon.encoders.fused import Fused
 from daemon.encoders.stack import Stack
@@ -62,7 +62,7 @@ def measure(
     UsageError
         ``device`` is ``gpu`` and TensorFlow sees none.
     """
-    name, why = choose_device(device)
+    (name, *_), why = choose_devices(device)
     say(f"on {name}: {why}")
     encoders: Figures = {}
     for build in (channel_lstm, common_lstm):

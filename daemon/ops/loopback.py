@@ -92,7 +92,8 @@ def measure(
                 daemon.send_signal(signal.SIGTERM)
                 daemon.wait(10)
                 for helper in helpers:
-                    helper.terminate()
+                    if helper.pid is not None:
+                        helper.terminate()
             log.seek(0)
             warnings = [line.strip() for line in log if " WARNING " in line]
     due = [n for n in range(contract["window"] - 1, len(stamps), hop) if stamps[n] >= start]
