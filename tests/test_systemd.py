@@ -122,6 +122,16 @@ def test_the_unit_is_hardened_and_watched(tmp_path: Path) -> None:
     assert not [line for line in lines if line.startswith(("ReadWritePaths", "MemoryDeny"))]
 
 
+def test_the_unit_goes_before_ordinary_programs_only_where_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    for realtime in (False, True):
+        unit = systemd.unit(tmp_path / "c.yaml", log=None, gpu=False, user=None, realtime=realtime)
+        lines = [line for line in directives(unit) if line.startswith("CPUScheduling")]
+        wanted = ["CPUSchedulingPolicy=rr", "CPUSchedulingPriority=1"]
+        assert lines == (wanted if realtime else [])
+
+
 def test_the_unit_follows_the_config_and_quotes_its_paths(tmp_path: Path) -> None:
     odd = tmp_path / 'My $lab 100% "new"'
     lines = directives(systemd.unit(odd / "c.yaml", log=odd / "m.jsonl", gpu=True, user="lab"))

@@ -87,7 +87,9 @@ class Systemd:
             self._beat = -float("inf")  # its queue is full or it is restarting: again next time
 
 
-def unit(config: Path, *, log: Path | None, gpu: bool, user: str | None) -> str:
+def unit(
+    config: Path, *, log: Path | None, gpu: bool, user: str | None, realtime: bool = False
+) -> str:
     """The unit that runs ``eegd run -c config``.
 
     Parameters
@@ -99,6 +101,8 @@ def unit(config: Path, *, log: Path | None, gpu: bool, user: str | None) -> str:
         Whether it may use a GPU, where there is one.
     user : str or None
         Whose account it runs under; None gives it one of its own that exists only while it runs.
+    realtime : bool
+        Whether it goes before every ordinary program of the computer, see sched(7).
     """
     command = " ".join(
         _quoted(word).replace("$", "$$")
@@ -113,6 +117,9 @@ def unit(config: Path, *, log: Path | None, gpu: bool, user: str | None) -> str:
         lines.append(f"ReadWritePaths={_quoted(str(log.parent))}")
     if not gpu or not Path("/dev/nvidiactl").exists():
         lines.append("PrivateDevices=yes")
+    if realtime:
+        # The lowest: an amplifier's program can go before it still.
+        lines += ["CPUSchedulingPolicy=rr", "CPUSchedulingPriority=1"]
     return _UNIT.format(command=command, watchdog=_WATCHDOG, own="\n".join(lines))
 
 
