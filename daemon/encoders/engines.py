@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from daemon.encoders.fuse import NotFusableError, fuse
-from daemon.encoders.fused import Fused
+from daemon.encoders.fused import fused
 from daemon.encoders.lane import FUNCTIONS
 from daemon.encoders.stack import Stack
 from daemon.encoders.streaming import StreamingEngine, lane_count
@@ -229,7 +229,7 @@ def _engine(plan: Plan, model: keras.Model, per_channel: bool, window: int, hop:
         assert plan.stack is not None
         return StreamingEngine(plan.stack, window, hop, plan.device)
     if plan.stack is not None:
-        run: Run = Fused(plan.stack, window, plan.device)
+        run: Run = fused(plan.stack, window, plan.device)
     else:
         run = as_built(model, plan.device, per_channel=per_channel)
     return WindowEngine(run, _channels(model), window)

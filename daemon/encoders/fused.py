@@ -7,6 +7,8 @@ Rules that hold here:
 - A step of one window keeps one core busy. On a CPU every layer therefore has a thread of its own
   and hands on a block of steps when it has done it: while the layer above takes that block, it is
   at the next one. The arithmetic is that of the whole window in one piece.
+- A GPU has to be told to start every operation and every turn of a loop, which takes longer than
+  the operation. There all layers share a loop of as few turns as can be, whose number is known.
 """
 
 from __future__ import annotations
@@ -30,12 +32,58 @@ _Below = Callable[[], tuple[tf.Tensor, int]]
 """A block from the layer below, (steps, 1, ·), of which so many steps are true."""
 
 
-class Fused:
+UNROLLED = 8  # steps of a turn of the loop, on a GPU
+
+
+def fused(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:
     """One window, channel-major (channels, steps), to the model's output, (outputs,)."""
+    return Fused(stack, window, device) if "CPU" in device else in_one_loop(stack, window, device)
+
+
+def in_one_loop(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:
+    """As `fused`; all layers step by step."""
+    recurrence = Recurrence(stack)
+    looped = window // UNROLLED * UNROLLED
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((window, 1, stack.channels))],
+        jit_compile=True,
+        autograph=False,
+    )
+    def classify(sequence: tf.Tensor) -> tf.Tensor:
+        projected = recurrence.project(0, sequence)
+
+        def steps(t: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            for n in range(UNROLLED):
+                state = recurrence.step(state, projected[t + n])
+            return t + UNROLLED, *state
+
+        _, *state = tf.while_loop(
+            lambda t, *_: t < looped,
+            steps,
+            (0, *recurrence.zero_state(1)),
+            maximum_iterations=looped // UNROLLED,
+        )
+        for t in range(looped, window):
+            state = recurrence.step(tuple(state), projected[t])
+        return recurrence.head(state[-2])
+
+    def run(samples: Float32) -> Float32:
+        (sequence,) = model_inputs(samples, per_channel=False)[0]
+        with tf.device(device):
+            output: Float32 = classify(tf.constant(sequence[:, None])).numpy()[0]
+        return output
+
+    run(np.zeros((stack.channels, window), np.float32))  # compiles
+    return run
+
+
+class Fused:
+    """As `fused`; a thread for each layer, which hands on blocks of steps."""
 
     def __init__(self, stack: Stack, window: int, device: str) -> None:
         self._device = device
-        self._block = min(BLOCK, window) if "CPU" in device else window
+        self._block = min(BLOCK, window)
         self._recurrence = Recurrence(stack)
         with tf.device(device):
             self._project = _projection(self._recurrence, stack, self._block)

@@ -20,7 +20,7 @@ from daemon import __version__
 from daemon.encoders.architectures import WINDOW, channel_lstm, common_lstm
 from daemon.encoders.engines import Device, choose_devices, lane_bytes
 from daemon.encoders.fuse import fuse
-from daemon.encoders.fused import Fused
+from daemon.encoders.fused import fused
 from daemon.encoders.stack import Stack
 from daemon.encoders.streaming import StreamingEngine, lane_count
 from daemon.encoders.window import as_built
@@ -108,7 +108,7 @@ def _one_window(
     """Whole windows, one at a time: median seconds of each way."""
     time_major = eeg[:WINDOW, None]
     samples = np.ascontiguousarray(eeg[:WINDOW].T)
-    whole = Fused(stack, WINDOW, device)
+    whole = fused(stack, WINDOW, device)
     source = as_built(model, device, per_channel=len(model.inputs) > 1)
     ways: dict[str, Callable[[], Float32]] = {
         "Keras, tf.function": lambda: source(samples),
@@ -173,7 +173,7 @@ def _streaming(stack: Stack, window: int, hop: int, device: str, eeg: Float32) -
 
 def _whole(stack: Stack, window: int, device: str, eeg: Float32) -> float:
     """Seconds of the window engine."""
-    whole = Fused(stack, window, device)
+    whole = fused(stack, window, device)
     samples = np.ascontiguousarray(eeg[:window].T)
     return statistics.median(_seconds(lambda: whole(samples)) for _ in range(9))
 
