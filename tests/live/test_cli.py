@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from programs import Program, eegd, finish, open_outlet, unique, write_config, w
 import daemon
 from daemon.cli import main
 from daemon.encoders.architectures import channel_lstm, common_lstm
+from daemon.records import Float32
 from daemon.rehearsal.demo import BUNDLE
 
 edfio = pytest.importorskip("edfio", reason="needs the extra 'test'")
@@ -465,9 +467,13 @@ def test_inspect_and_check_tell_machines_the_same(bundle: Path, tmp_path: Path) 
 def test_bench_tells_machines_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     from daemon.ops import bench
 
-    monkeypatch.setattr(bench, "measure", lambda eeg, say: say("one window") or {"hops": {160: 1}})
-    code, out, _ = invoke("bench", "--json", "--lsl-seconds", "0")
-    assert (code, json.loads(out)) == (0, {"hops": {"160": 1}})
+    def measure(eeg: Float32, device: str, say: Callable[[str], object]) -> dict[str, object]:
+        say("one window")
+        return {"device": device}
+
+    monkeypatch.setattr(bench, "measure", measure)
+    code, out, _ = invoke("bench", "--json", "--lsl-seconds", "0", "--device", "auto")
+    assert (code, json.loads(out)) == (0, {"device": "auto"})
 
 
 def test_a_mistake_is_a_json_line_where_logs_are(tmp_path: Path) -> None:
