@@ -23,7 +23,7 @@ from click.core import ParameterSource
 
 from daemon import __version__
 from daemon.chatter import import_tensorflow, quiet_liblsl
-from daemon.errors import EegdError, UsageError
+from daemon.errors import EegdError, UsageError, with_extra
 from daemon.text import clean
 
 if TYPE_CHECKING:
@@ -314,9 +314,7 @@ def train(training_path: Path, out: Path, also_random: bool) -> None:
         from daemon.training.settings import load_training
         from daemon.training.train import train
     except ImportError as error:
-        raise UsageError(
-            f"eegd train needs {error.name}: pip install 'eeg-classifier-daemon[train]'"
-        ) from None
+        raise UsageError(f"eegd train needs {error.name}: {with_extra('train')}") from None
 
     def say(text: str) -> None:
         # In the place of the bar, which is drawn anew below.

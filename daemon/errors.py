@@ -28,3 +28,8 @@ class StreamNotFoundError(EegdError):
     """No matching stream within ``stream.resolve_timeout``: exit code 4."""
 
     exit_code = 4
+
+
+def with_extra(name: str) -> str:
+    """The command that brings the packages of an extra, for a message."""
+    return f'`pip install -c constraints.txt -e ".[{name}]"` in the project\'s folder'

@@ -369,7 +369,7 @@ def test_missing_and_unknown_files(tmp_path: Path):
 def test_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, module: str):
     monkeypatch.setitem(sys.modules, module, None)
     path = _write(tmp_path / f"a{suffix}", b"")
-    _refused(path, module, "pip install 'eeg-classifier-daemon[recordings]'")
+    _refused(path, module, 'pip install -c constraints.txt -e ".[recordings]"')
 
 
 def test_what_libraries_log_and_print_stays_quiet(

@@ -24,15 +24,13 @@ from daemon.encoders.stack import Recurrence, Stack, State
 from daemon.records import Float32
 from daemon.reorder import model_inputs
 
-BLOCK = (
-    512  # steps handed on at once: the layers above idle for the first, those below for the last
-)
+# Steps handed on at once: the layers above idle for the first, those below for the last.
+BLOCK = 512
+# Steps in a turn of the loop, on a GPU.
+UNROLLED = 8
 
 _Below = Callable[[], tuple[tf.Tensor, int]]
 """A block from the layer below, (steps, 1, ·), of which so many steps are true."""
-
-
-UNROLLED = 8  # steps of a turn of the loop, on a GPU
 
 
 def fused(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemon.errors import UsageError
+from daemon.errors import UsageError, with_extra
 from daemon.text import clean
 
 
@@ -37,9 +37,9 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
+        what = error.name or "a package"
         raise UsageError(
-            f"recording {path} needs {error.name or 'a package'} to be read: "
-            f"pip install 'eeg-classifier-daemon[recordings]'"
+            f"recording {path} needs {what} to be read: {with_extra('recordings')}"
         ) from error
     except OSError as error:
         raise UsageError(f"recording {path} cannot be read: {one_line(error)}") from error

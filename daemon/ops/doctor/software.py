@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.errors import with_extra
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.text import clean
 
@@ -158,10 +159,10 @@ def judge_gpu(tensorflow: TensorFlow, graphics: Graphics, device: str) -> Findin
         mend = "install NVIDIA's driver, start the computer anew, and see that `nvidia-smi` answers"
     elif not tensorflow.cuda:
         why = "there is an NVIDIA GPU, but this TensorFlow was built without CUDA"
-        mend = 'install the extra for it: `pip install -c constraints.txt -e ".[gpu]"` (Linux only)'
+        mend = f"install the extra for it: {with_extra('gpu')} (Linux only)"
     elif graphics.missing:
         why = f"there is an NVIDIA GPU, but libraries are missing: {', '.join(graphics.missing)}"
-        mend = 'install them: `pip install -c constraints.txt -e ".[gpu]"`'
+        mend = f"install them: {with_extra('gpu')}"
     else:
         why = f"driver ({graphics.driver}) and libraries are there, but TensorFlow sees no GPU"
         mend = "see that `nvidia-smi` answers; if so the driver is too old for CUDA 12, renew it"
