@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -130,6 +132,18 @@ def test_the_unit_goes_before_ordinary_programs_only_where_that_is_asked_for(
         lines = [line for line in directives(unit) if line.startswith("CPUScheduling")]
         wanted = ["CPUSchedulingPolicy=rr", "CPUSchedulingPriority=1"]
         assert lines == (wanted if realtime else [])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    path = tmp_path / "eegd.service"
+    text = systemd.unit(tmp_path / "c.yaml", log=None, gpu=False, user=None, realtime=True)
+    for unit, fine in ((text, True), (text.replace("=rr", "=fastest"), False)):
+        systemd.install(unit, path)
+        said = subprocess.run(
+            ["systemd-analyze", "verify", str(path)], capture_output=True, text=True
+        )
+        assert (said.returncode == 0 and not said.stderr) == fine, said.stderr
 
 
 def test_the_unit_follows_the_config_and_quotes_its_paths(tmp_path: Path) -> None:
