@@ -66,6 +66,7 @@ class Plan:
 
     @property
     def device(self) -> str:
+        """The device, or those from which it is yet to be chosen, for people."""
         return " or ".join(self.devices)
 
 
@@ -160,6 +161,8 @@ def build(
     sample_rate: float | None = None,
 ) -> tuple[Engine, Plan]:
     """The engine of ``plan``, warmed up, and the plan that it came to.
+
+    Of several devices the one is taken on which it takes the least time, measured here.
 
     Parameters
     ----------
