@@ -47,7 +47,8 @@ def build_engine(
     config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
 ) -> tuple[Engine, Plan]:
     """The engine, warmed up, and the plan that it came to; see `daemon.encoders.engines.build`."""
-    engine, plan = engines.build(
+    log.info("device %s: %s", plan.device, plan.device_why)
+    engine, built = engines.build(
         plan,
         loaded.model,
         per_channel=loaded.per_channel,
@@ -55,10 +56,11 @@ def build_engine(
         hop=config.window.hop,
         sample_rate=sample_rate,
     )
-    log.info("device %s: %s", plan.device, plan.device_why)
-    log.info("engine %s: %s", plan.kind, plan.why)
+    if built.devices != plan.devices:
+        log.info("device %s: %s", built.device, built.device_why)
+    log.info("engine %s: %s", built.kind, built.why)
     log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
-    return engine, plan
+    return engine, built
 
 
 def build_pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:

@@ -572,7 +572,7 @@ def test_demo_shows_predictions_and_leaves_nothing_behind() -> None:
         assert len(shares) == 6
         assert abs(sum(shares) - 100) <= 3
         assert line.count("*") == 1
-    assert re.match(r"\d of \d windows named the class at their end", summary)
+    assert re.match(r"\d+ of \d+ windows named the class at their end", summary)
     assert processes_with(f"eegd-demo-{process.pid}") == []
 
 
