@@ -29,9 +29,9 @@ SECONDS = float(os.environ.get("EEGD_BLOCK_SECONDS", "60"))
 BLOCKS = 5  # of each kind
 RATE, HOP = 160, 40
 SETTLE = 5.0
-# The daemon goes before every ordinary program, as with `eegd service --realtime`, and so does the
-# amplifier, whose own delays would count as the daemon's; or both stand in line.
-ORDINARY = "EEGD_ORDINARY" in os.environ
+# Set, the daemon goes before every ordinary program, as with `eegd service --realtime`, and so does
+# the amplifier, whose own delays would count as the daemon's.
+REALTIME = "EEGD_REALTIME" in os.environ
 
 # Sends a window at once, then sample by sample in real time, each with the time of its sending.
 _AMPLIFIER = """
@@ -140,7 +140,7 @@ def test_views_cost_the_daemon_no_latency(tmp_path: Path) -> None:
         stack.callback(amplifier.wait)
         stack.callback(amplifier.kill)
         pull_markers(inlet, int(10 * RATE / HOP), 300)  # the burst is digested
-        if not ORDINARY:
+        if REALTIME:
             for pid in (daemon.process.pid, amplifier.pid):
                 for thread in Path(f"/proc/{pid}/task").iterdir():
                     os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
