@@ -28,7 +28,8 @@ def test_lines_are_there_in_order_once_closed(tmp_path: Path) -> None:
     for n in range(1000):
         markers.write(str(n))
     markers.close()
-    assert path.read_text().splitlines() == ["before", *map(str, range(1000))]
+    lines = [line.rstrip(" ") for line in path.read_text().splitlines()]
+    assert lines == ["before", *map(str, range(1000))]
 
 
 def test_a_reopened_log_leaves_the_file_that_was_moved_away(tmp_path: Path) -> None:
@@ -44,6 +45,32 @@ def test_a_reopened_log_leaves_the_file_that_was_moved_away(tmp_path: Path) -> N
     markers.close()
     assert (tmp_path / "old").read_text() == "first\n"
     assert path.read_text() == "second\nthird\n"
+
+
+def test_no_line_lies_across_two_pages(tmp_path: Path) -> None:
+    """Where a killed process would leave half of it."""
+    path = tmp_path / "markers.jsonl"
+    path.write_text("{}\n")
+    markers = MarkerLog(path)
+    lengths = [*range(30, 1020), *range(1020, 30, -7)]
+    for length in lengths:
+        markers.write(json.dumps({"padding": "x" * (length - 20)}))
+    markers.close()
+    start = 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        assert start // aside.PAGE == (start + len(line) - 1) // aside.PAGE
+        start += len(line)
+    written = [len(json.loads(line).get("padding", "")) for line in path.read_text().splitlines()]
+    assert written == [0, *(length - 20 for length in lengths)]
+
+
+def test_a_line_that_a_power_cut_left_unfinished_takes_none_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "markers.jsonl"
+    path.write_text('{"sequence": 0}\n{"sequ')
+    markers = MarkerLog(path)
+    markers.write('{"sequence": 1}')
+    markers.close()
+    assert path.read_text() == '{"sequence": 0}\n{"sequ\n{"sequence": 1}\n'
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

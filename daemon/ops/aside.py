@@ -4,8 +4,9 @@ Rules that hold here:
 
 - `Aside.write` never blocks. Lines wait in a bounded queue; those that find it full are counted
   and left out.
-- A line is one `write` to a file opened for appending: it is there whole, or not at all, whenever
-  the process is killed.
+- A line is one `write` to a file opened for appending, and lies within one page of it: there whole,
+  or not at all, whenever the process is killed. Linux takes a write page by page and gives up
+  between two of them when the process is killed, so that a line across two would be cut there.
 - The thread may hang for ever without harm; nobody waits for it longer than `FAREWELL`.
 """
 
@@ -15,6 +16,7 @@ import contextlib
 import errno
 import logging
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 LINES = 10_000  # that may wait: some megabytes of markers, hours of windows at the default hop
 FAREWELL = 0.5  # seconds
+PAGE = 4096  # bytes; the smallest that a file is written in
 
 
 class Aside:
@@ -77,18 +80,29 @@ class Aside:
 
     def _run(self) -> None:
         failed = False
+        longest = PAGE // 4
         while (line := self._lines.get()) is not None:
             if failed:
                 self.left_out += 1
                 continue
+            longest = max(longest, len(line))
             try:
-                _write_whole(self._fd, line)
+                _write_whole(self._fd, _filling_its_page(self._fd, line, longest))
             except OSError as error:
                 self.left_out += 1
                 if self._failed is not None:
                     failed = True
                     self._failed(error)
         os.close(self._fd)
+
+
+def _filling_its_page(fd: int, line: bytes, longest: int) -> bytes:
+    """``line``, with spaces at its end where one of up to ``longest`` bytes needs the next page."""
+    file = os.fstat(fd)
+    room = -(file.st_size + len(line)) % PAGE
+    if stat.S_ISREG(file.st_mode) and room < longest:
+        return line[:-1] + b" " * room + b"\n"
+    return line
 
 
 def _write_whole(fd: int, line: bytes) -> None:
@@ -134,6 +148,8 @@ class MarkerLog:
                     error.strerror,
                 ),
             )
+            if _ends_within_a_line(path):
+                aside.write("")  # one broken line, rather than one glued to the first of ours
         before, self._aside = self._aside, aside
         if before is not None:
             _close(before)
@@ -162,6 +178,14 @@ def _open(path: Path) -> int:
     if hasattr(os, "O_NONBLOCK"):
         os.set_blocking(fd, True)
     return fd
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
 
 
 class _Handler(logging.Handler):
