@@ -549,6 +549,16 @@ def test_an_archive_without_a_member_is_refused(name: str, archive: Path) -> Non
     assert f"no {name}" in refusal(rezipped(archive, members))
 
 
+def test_a_member_whose_name_is_no_text_is_refused(archive: Path) -> None:
+    content = archive.read_bytes()
+    at = content.index(b"config.json")  # in the member's own header, not in the directory
+    header = bytearray(content[at - 30 : at + 11])
+    header[6:8] = (0x800).to_bytes(2, "little")  # the name is UTF-8, it says
+    header[-11] = 0xA8
+    archive.write_bytes(content[: at - 30] + header + content[at + 11 :])
+    assert "cannot be unpacked" in refusal(archive)
+
+
 def test_other_members_are_never_read(archive: Path, tmp_path: Path) -> None:
     escape = f"../{tmp_path.name}/escaped"
     extra = {"assets/x": b"x", escape: b"x", str(tmp_path / "absolute"): b"x"}

@@ -89,8 +89,16 @@ def _unpacked(archive: Path, weights: Path) -> Entry:
             metadata = _text(members, "metadata.json")
             with members.open("model.weights.h5") as source:
                 _copy(source, weights)
-    # RuntimeError is an encrypted member or an unknown compression.
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError):
+    # RuntimeError is an encrypted member or an unknown compression, UnicodeError a broken name.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        RuntimeError,
+        UnicodeError,
+        OSError,
+    ):
         raise Refused(f"the archive cannot be unpacked: {_BROKEN}") from None
     with _hdf5(weights):
         pass
