@@ -20,10 +20,10 @@ are ``steps``. ``intake`` puts timeline … conditioning together once, for trai
 ``pipeline`` puts it before ring … decision, for live runs and recordings alike; ``service`` runs
 that between a ``subscription`` and an outlet, with ``commentary`` in the log. ``assembly`` makes
 model, engine, intake and pipeline of a config, ``live`` the whole daemon, again at each reload;
-``offline`` checks afterwards what was published; ``cli`` calls them.
-``records``, ``contract``, ``config`` and ``errors`` are the words they speak with each other;
-``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
-``chatter`` keeps libraries quiet.
+``offline`` checks afterwards what was published; ``cli/`` calls them, a file for each kind of thing
+that commands are about. ``records``, ``contract``, ``config`` and ``errors`` are the words they
+speak with each other; ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop``
+hears the signals, ``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo), ``training/`` (recordings →
 a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``
 and its two views, ``page/`` and ``watch``).
