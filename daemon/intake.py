@@ -5,6 +5,8 @@ timeline → montage → quality → conditioning. Rules that hold here:
 - Any way of cutting the same samples into chunks gives the same samples, verdicts and restarts.
 - Stretches end where windows do. Window n covers samples [n·hop, n·hop + window) counted from the
   first one after a restart of the timeline.
+- A channel's first voltage restarts the windows and what is conditioned, if others had theirs
+  before: a filter starts from a voltage, never from the zero that stood in for one.
 - Timeline and quality see the stream as it is, at its own rate. What they count is its samples,
   and a window is a whole number of these too.
 """
@@ -12,7 +14,11 @@ timeline → montage → quality → conditioning. Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from daemon.conditioning import Conditioning
 from daemon.contract import MICROVOLTS, Contract, Pick
@@ -37,7 +43,7 @@ class Stretch(NamedTuple):
     filled : bool
         True: these were never received, the last value before them is repeated.
     restart : bool
-        True: the timeline starts over with this stretch, nothing before it has left a trace.
+        True: the window starts over with this stretch, nothing before it has left a trace.
     why : str
         Why it does; empty for the first start.
     off_rate : float or None
@@ -106,6 +112,8 @@ class Intake:
         )
         self._offset = 0.0
         self._count = 0
+        # Which channels have had no voltage since the restart; None before its first sample.
+        self._mute: npt.NDArray[np.bool_] | None = None
 
     def feed(self, chunk: Chunk) -> Iterator[Stretch]:
         """The stretches that ``chunk`` completes, each as soon as it is known.
@@ -124,7 +132,7 @@ class Intake:
         self.timeline.restart()
 
     def _stretches(self, segments: Iterable[Segment]) -> Iterator[Stretch]:
-        for segment in segments:
+        for segment in self._heard(segments):
             if segment.restart:
                 self._quality.restart()
                 self._conditioning.restart()
@@ -139,6 +147,34 @@ class Intake:
                 self._count += stop - start
                 yield self._stretch(segment, start, stop, ends_window=stop - start == to_end)
                 start = stop
+
+    def _heard(self, segments: Iterable[Segment]) -> Iterator[Segment]:
+        """``segments``, which also restart where a channel has its first voltage."""
+        for segment in segments:
+            if segment.restart:
+                self._mute = None
+            if self._mute is None or self._mute.any():
+                usable = self._quality.usable(self._montage.apply(segment.samples))
+                if self._mute is None:
+                    self._mute = ~usable[0]
+                while (first := usable & self._mute).any():
+                    at = int(first.any(axis=1).argmax())
+                    if at:
+                        before = slice(at)
+                        yield replace(
+                            segment, samples=segment.samples[before], stamps=segment.stamps[before]
+                        )
+                    segment = replace(
+                        segment,
+                        samples=segment.samples[at:],
+                        stamps=segment.stamps[at:],
+                        restart=True,
+                        why=f"{self._quality.named(first[at])}: no voltage until now: "
+                        "the window starts over",
+                    )
+                    usable = usable[at:]
+                    self._mute = ~usable[0]
+            yield segment
 
     def _stretch(self, segment: Segment, start: int, stop: int, *, ends_window: bool) -> Stretch:
         picked = self._montage.apply(segment.samples[start:stop])

@@ -162,6 +162,33 @@ def test_a_value_that_is_no_voltage_is_no_step_for_a_filter(bad: float, column: 
     assert str(next(filter(None, faults))).startswith(f"channel {STREAM.labels[column]}: ")
 
 
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.integers(0, 300), min_size=3, max_size=3),
+    st.lists(st.integers(0, 400), max_size=20),
+)
+def test_the_window_starts_over_with_a_channels_first_voltage(
+    mute: list[int], cuts: list[int]
+) -> None:
+    """Beside an offset of 100 mV; in the reference, which the model does not take, as well."""
+    samples, stamps = eeg(400, offset=1e5), np.arange(400) / 100
+    for column, n in enumerate(mute):
+        samples[:n, column] = np.nan
+    starts = sorted({0, *mute})
+    stretches = run(intake(FILTERED), samples, stamps, cuts)
+    whys = [stretch.why for stretch in stretches if stretch.restart]
+    assert whys[0] == ""
+    for start, why in zip(starts[1:], whys[1:], strict=True):
+        named = [label for label, n in zip(STREAM.labels, mute, strict=True) if n == start]
+        assert set(why.split(":")[0].replace(",", "").split()[1:]) == set(named)
+        assert why.endswith(": no voltage until now: the window starts over")
+    last = runs(stretches)[-1]
+    alone = runs(run(intake(FILTERED), samples[starts[-1] :], stamps[starts[-1] :], []))[0]
+    for part, same in zip(last, alone, strict=True):
+        np.testing.assert_array_equal(part, same)
+    assert np.abs(last[0]).max() < 200  # nothing of the offset
+
+
 @pytest.mark.parametrize(
     ("rate", "change", "part"),
     [
