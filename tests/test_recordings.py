@@ -338,6 +338,15 @@ def test_units_of_an_edf_are_what_its_numbers_are_in(
     np.testing.assert_allclose(recording.samples, volts.T * 1e6 * scale, atol=0.01 * scale)
 
 
+def test_a_fif_that_leads_in_a_circle_is_refused(tmp_path: Path, volts: np.ndarray):
+    path = tmp_path / "my_raw.fif"
+    _mne_raw(volts).save(path, verbose="error")
+    content = bytearray(path.read_bytes())
+    assert content[36 + 12 : 36 + 16] == bytes(4)  # the second tag's next: the one behind it
+    content[36 + 12 : 36 + 16] = (36).to_bytes(4, "big")
+    _refused(_write(path, bytes(content)), "the tag at byte 36 leads back to byte 36")
+
+
 def test_every_cut_of_a_fif_is_noticed(tmp_path: Path, volts: np.ndarray):
     path = tmp_path / "my_raw.fif"
     _mne_raw(volts).save(path, buffer_size_sec=2, verbose="error")

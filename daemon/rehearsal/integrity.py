@@ -80,7 +80,7 @@ def check_fif(path: Path) -> None:
     Raises
     ------
     UsageError
-        It ends within a tag, or before the one that says it is the last.
+        It ends within a tag, before the one that says it is the last, or leads in a circle.
     """
     with open_maybe_gzip(path) as file:
         end = _size(path, file)
@@ -95,8 +95,12 @@ def check_fif(path: Path) -> None:
                     f"recording {path} is cut off or no FIF file: byte {at} begins no whole tag, "
                     f"and the file ends at byte {end}"
                 )
-            # 0: the next tag follows this one. Pointers only lead on, or the walk might not end.
-            at = following if following > at else at + 16 + size
+            if 0 < following <= at:  # a reader that goes there may never come to an end
+                raise UsageError(
+                    f"recording {path} is corrupt: the tag at byte {at} leads back to byte "
+                    f"{following}"
+                )
+            at = following if following > 0 else at + 16 + size  # 0: the one behind this
 
 
 def check_edf(path: Path) -> tuple[str, ...]:
