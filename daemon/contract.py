@@ -286,12 +286,15 @@ class Contract(Strict):
     ) -> tuple[float, ...]:
         scales = []
         unknown: dict[str, list[str]] = {}
+        contradicted: dict[str, list[str]] = {}
         silent = 0
         for label, index in zip((*self.channels, *self.referred), indices, strict=True):
             said = stream.units[index]
             known: Unit | None
             if said.strip():
                 known = known_unit(said)
+                if known and unit and known != unit:
+                    contradicted.setdefault(said, []).append(label)
             else:
                 silent += 1
                 known = unit or self.unit
@@ -302,6 +305,11 @@ class Contract(Strict):
         for said, labels in unknown.items():
             differences.append(
                 f"the unit {said!r} of {', '.join(labels)} is none of {', '.join(MICROVOLTS)}"
+            )
+        for said, labels in contradicted.items() if not silent else ():
+            differences.append(
+                f"it announces the unit {said!r} of {_listed(tuple(labels))}, stream.unit, which "
+                f"is for channels that announce none, says {unit}"
             )
         if silent and not unknown:
             where = "stream.unit" if unit else "the contract's; set stream.unit to confirm it"

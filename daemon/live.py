@@ -48,7 +48,7 @@ def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None
             metrics = Metrics(config.metrics.host, config.metrics.port)
             stack.enter_context(closing(metrics))
         marker_log = stack.enter_context(closing(MarkerLog(config.output.log)))
-        claim = stack.enter_context(closing(_claim(config)))
+        claim = stack.enter_context(closing(Claim(*_identity(config))))
         parts = _parts(config, config.metrics, marker_log)
         claim.confirm()
         stop = stack.enter_context(Stop().signals())
@@ -111,20 +111,20 @@ class _Reloads:
     def _reload(self) -> None:
         log.info("reloading %s", self._path)
         config = load_config(self._path)
-        claim = None if _identity(config) == _identity(self._config) else _claim(config)
+        claim = self._claim
+        if _identity(config) != _identity(self._config):
+            claim = Claim(*_identity(config), before=self._claim)
         try:
             parts = _parts(config, self._metrics, self._marker_log)
             self._service.require_fit(parts)
-            if claim is not None:
+            if claim is not self._claim:
                 claim.confirm()
             self._marker_log.reopen(config.output.log)
         except BaseException:
-            if claim is not None:
-                claim.close()
+            claim.close(but=self._claim)
             raise
-        if claim is not None:
-            self._claim.close()
-            self._claim = claim
+        self._claim.close(but=claim)
+        self._claim = claim
         if config.metrics != self._metrics:
             log.warning("metrics: the changes there are for the next start")
         self._config = config
@@ -134,10 +134,6 @@ class _Reloads:
 def _identity(config: Config) -> tuple[str, str]:
     name = config.output.name
     return name, config.output.source_id or default_source_id(name)
-
-
-def _claim(config: Config) -> Claim:
-    return Claim(*_identity(config))
 
 
 def _parts(config: Config, metrics: MetricsConfig, marker_log: MarkerLog) -> Parts:

@@ -101,6 +101,7 @@ class Service:
         self._subscription: Subscription | None = None
         self._refusal = ""
         self._retry = _RETRY
+        self._took = 0.0  # seconds, the latest answer
 
     def _use(self, parts: Parts) -> None:
         self._parts = parts
@@ -249,14 +250,13 @@ class Service:
             return
         subscription = self._subscription
         if subscription is not None and self._followed is not new:
-            if subscription.waiting:
-                return  # what has been received is answered by the model it was received for
             try:
                 if new.wanted != self._wanted:
                     raise ContractError("the config has changed: another stream is wanted now")
                 new.pipeline.connect(new.intake(subscription.stream))
                 self._followed = new
             except ContractError as error:
+                self._drain(subscription)
                 self._lose(subscription, str(error))
         if not self.connected or new.pipeline.fullness >= self._pipeline.fullness:
             self._take_over(new)
@@ -275,6 +275,8 @@ class Service:
         log.warning("abstaining: %s", reason)
         self._flush()
         self._outlet.push(self._pipeline.abstain(reason, now()))
+        if self._followed is not None:
+            self._followed.pipeline.restart()  # it heard the same
 
     def _flush(self) -> None:
         self._publish(self._pipeline.flush())
@@ -283,6 +285,7 @@ class Service:
         begin = time.perf_counter()
         for prediction in predictions:
             compute = time.perf_counter() - begin
+            self._took = compute
             self._observe(self._outlet.push(prediction), compute)
             begin = time.perf_counter()
 
@@ -315,10 +318,12 @@ class Service:
             time.sleep(_PULL)
 
     def _drain(self, subscription: Subscription) -> None:
-        """Answer what had been received, or was under way, when the stop came."""
+        """Answer what had been received, or was under way, as far as that goes quickly."""
         until = time.monotonic() + _UNDER_WAY
         while (left := until - time.monotonic()) > 0 and not subscription.lost:
             subscription.pull(left)
+        if not self._answer_all and self._took > _DRAIN:
+            return  # one more window would take longer than that
         until = time.monotonic() + _DRAIN
         while subscription.waiting and time.monotonic() < until:
             self._feed(subscription)

@@ -47,6 +47,29 @@ def test_a_reopened_log_leaves_the_file_that_was_moved_away(tmp_path: Path) -> N
     assert path.read_text() == "second\nthird\n"
 
 
+def test_no_line_is_lost_while_the_log_is_opened_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "markers.jsonl"
+    markers = MarkerLog(path)
+    into = aside.Aside.write
+    entered = threading.Event()
+
+    def write(lines: aside.Aside, line: str) -> None:
+        entered.set()
+        reopening.join(0.2)  # as long as it takes, or until it is seen to wait for us
+        into(lines, line)
+
+    reopening = threading.Thread(target=lambda: entered.wait() and markers.reopen(path))
+    reopening.start()
+    monkeypatch.setattr(aside.Aside, "write", write)
+    markers.write("first")
+    reopening.join()
+    markers.write("second")
+    markers.close()
+    assert path.read_text().split() == ["first", "second"]
+
+
 def test_no_line_lies_across_two_pages(tmp_path: Path) -> None:
     """Where a killed process would leave half of it."""
     path = tmp_path / "markers.jsonl"

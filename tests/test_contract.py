@@ -92,6 +92,14 @@ def test_a_stream_without_units_is_taken_in_the_contracts_and_that_is_said() -> 
     assert CONTRACT.pick(silent, unit="volts").scales == (1e6, 1e6, 1e6)
 
 
+def test_a_unit_in_the_config_is_for_channels_that_announce_none() -> None:
+    assert "announces the unit 'mV' of O2, stream.unit, which is for" in refusal(
+        replace(STREAM, units=("V", "mV", "uV", "uV")), unit="microvolts"
+    )
+    mixed = replace(STREAM, units=("V", "mV", "", ""))
+    assert sorted(CONTRACT.pick(mixed, unit="microvolts").scales) == [1.0, 1.0, 1000.0]
+
+
 def test_a_stream_without_labels_needs_the_config_to_name_them() -> None:
     silent = replace(STREAM, labels=("", "", "", ""))
     assert "stream.channels" in refusal(silent)

@@ -113,6 +113,7 @@ def test_the_unit_is_hardened_and_watched(tmp_path: Path) -> None:
         command,
         "Type=notify",
         "WatchdogSec=30",
+        "TimeoutStopSec=30",
         "Restart=on-failure",
         "RestartPreventExitStatus=2",
         "DynamicUser=yes",

@@ -123,6 +123,8 @@ class MarkerLog:
     """
 
     def __init__(self, path: Path | None) -> None:
+        # Held for a moment: a line must not go to a thread that has just been told to end.
+        self._lock = threading.Lock()
         self._aside: Aside | None = None
         self.reopen(path)
 
@@ -150,13 +152,15 @@ class MarkerLog:
             )
             if _ends_within_a_line(path):
                 aside.write("")  # one broken line, rather than one glued to the first of ours
-        before, self._aside = self._aside, aside
+        with self._lock:
+            before, self._aside = self._aside, aside
         if before is not None:
             _close(before)
 
     def write(self, marker: str) -> None:
-        if self._aside is not None:
-            self._aside.write(marker)
+        with self._lock:
+            if self._aside is not None:
+                self._aside.write(marker)
 
     def close(self) -> None:
         self.reopen(None)

@@ -26,16 +26,31 @@ class Claim:
 
     LSL is asked in the background until `confirm`, so that the time goes into other work.
 
+    Parameters
+    ----------
+    name, source_id : str
+        Of the stream of markers.
+    before : Claim or None
+        This process's claim until now: its streams are no other daemon's.
+
     Raises
     ------
     UsageError
-        A daemon on this machine has it.
+        Another daemon on this machine has it.
     """
 
-    def __init__(self, name: str, source_id: str) -> None:
+    def __init__(self, name: str, source_id: str, before: Claim | None = None) -> None:
         self._name = name
         self._source_id = source_id
-        self._held = _hold(name)
+        # What this process has published; some of it may still be there.
+        self._ours: set[tuple[str, str]] = set()
+        self._held: socket.socket | None
+        if before is not None:
+            self._ours = {*before._ours, (before._name, before._source_id)}
+        if before is not None and before._name == name:
+            self._held = before._held
+        else:
+            self._held = _hold(name)
         self._resolver = pylsl.ContinuousResolver()
         self._since = time.monotonic()
 
@@ -55,12 +70,16 @@ class Claim:
                 raise _refusal(key, getattr(info, key)(), info.hostname())
         del self._resolver
 
-    def close(self) -> None:
-        if self._held is not None:
+    def close(self, but: Claim | None = None) -> None:
+        """Give the name up, unless ``but`` has it too."""
+        if self._held is not None and (but is None or but._held is not self._held):
             self._held.close()
 
     def _taken(self, info: pylsl.StreamInfo) -> bool:
-        return bool(info.name() == self._name or info.source_id() == self._source_id)
+        name, source_id = info.name(), info.source_id()
+        if (name, source_id) in self._ours and info.hostname() == socket.gethostname():
+            return False
+        return bool(name == self._name or source_id == self._source_id)
 
 
 def _hold(name: str) -> socket.socket | None:

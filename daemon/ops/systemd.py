@@ -187,7 +187,8 @@ RestartSec=5
 RestartPreventExitStatus=2
 # TensorFlow's import from a cold disk, and the compilation of a large model.
 TimeoutStartSec=300
-TimeoutStopSec=10
+# A window that is being computed comes to its end.
+TimeoutStopSec={watchdog}
 
 {own}
 NoNewPrivileges=yes

@@ -39,3 +39,26 @@ def test_of_two_that_start_at_once_one_has_the_name() -> None:
     first.confirm()
     first.close()
     Claim(name, "second").close()
+
+
+def test_what_this_process_publishes_is_no_other_daemons() -> None:
+    """A reload may change one of name and source_id, and back."""
+    names, ids = (unique("Out"), unique("Out")), (unique("identity"), unique("identity"))
+    claims = [Claim(names[0], ids[0])]
+    claims[0].confirm()
+    outlet = open_outlet(names[0], 0, [""], kind="Markers", source_id=ids[0])
+    for name, identity in ((names[0], ids[1]), (names[1], ids[0]), (names[0], ids[0])):
+        claims.append(Claim(name, identity, before=claims[-1]))
+        claims[-1].confirm()
+        claims[-2].close(but=claims[-1])
+    strange = open_outlet(names[1], 0, [""], kind="Markers", source_id=unique("strange"))
+    claims.append(Claim(names[1], ids[1], before=claims[-1]))
+    with pytest.raises(UsageError, match=rf"output\.name: '{names[1]}' is already published on"):
+        claims[-1].confirm()
+    claims[-1].close(but=claims[-2])
+    if sys.platform == "linux":
+        with pytest.raises(UsageError):
+            Claim(names[0], "another")
+    claims[-2].close()
+    Claim(names[0], "another").close()
+    del outlet, strange
