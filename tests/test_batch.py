@@ -1,6 +1,7 @@
 """The rows of a batch: arranged, padded, shared out over cores, and never compiled anew."""
 
 import time
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -74,8 +75,10 @@ def test_warming_up_leaves_no_state(stack: Stack) -> None:
     assert not any(layer.any() for layer in batch.state())
 
 
-def test_after_warming_up_no_call_takes_as_long_as_compiling(stack: Stack) -> None:
+def test_after_warming_up_no_call_takes_as_long_as_compiling() -> None:
     """Every number of rows, every length of a block: compiling takes a hundred times as long."""
+    keras.utils.set_random_seed(2)
+    stack = fuse(common_lstm(40, CHANNELS, units=(6, 4)))  # not compiled yet
     batch = Batch(stack, 40, "/CPU:0")
     start = time.perf_counter()
     batch.warm_up(BLOCK)
@@ -90,3 +93,17 @@ def test_after_warming_up_no_call_takes_as_long_as_compiling(stack: Stack) -> No
     assert np.median(calls) < compiling / 20
     # The machine may hold one up now and then; a width that had to be compiled would show in eight.
     assert sum(call > compiling / 4 for call in calls) < 4
+
+
+def test_what_is_compiled_for_a_stack_serves_its_equals(stack: Stack) -> None:
+    """TensorFlow never gives it back: a reload of the same model must not compile it anew."""
+    keras.utils.set_random_seed(1)
+    again = fuse(common_lstm(40, CHANNELS, units=(6, 4)))
+    assert Batch(again, 9, "/CPU:0")._advance[8] is Batch(stack, 40, "/CPU:0")._advance[8]
+    lstm, top = stack.lstms
+    for other in (
+        replace(stack, lstms=(replace(lstm, bias=lstm.bias + 1), top)),
+        replace(stack, lstms=(replace(lstm, activation="relu"), top)),
+        replace(stack, denses=()),
+    ):
+        assert other != stack

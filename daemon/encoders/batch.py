@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,8 @@ class Batch:
         self._cores = (os.cpu_count() or 1) if "CPU" in device else 1
         self._widths = _widths(rows, self._cores)
         self._threads = ThreadPoolExecutor(self._cores, "lanes")
-        with tf.device(device):
-            self._advance = {width: _advance(stack, width) for width in self._widths}
-            self._arrange = _arrange(stack)
+        self._advance = {width: _advance(stack, width, device) for width in self._widths}
+        self._arrange = _arrange(stack, device)
         self.clear()
 
     def clear(self) -> None:
@@ -127,7 +127,8 @@ def _specs(stack: Stack, rows: int | None) -> State:
     )
 
 
-def _advance(stack: Stack, rows: int) -> Any:
+@cache
+def _advance(stack: Stack, rows: int, device: str) -> Any:
     """(block, n, state) → the state after ``n`` of the block's (BLOCK, channels) samples."""
     recurrence = Recurrence(stack)
 
@@ -150,10 +151,12 @@ def _advance(stack: Stack, rows: int) -> Any:
         return tuple(after[1:])
 
     # Traced here and now: it has but one shape.
-    return advance.get_concrete_function()
+    with tf.device(device):
+        return advance.get_concrete_function()
 
 
-def _arrange(stack: Stack) -> Any:
+@cache
+def _arrange(stack: Stack, device: str) -> Any:
     """(rows, state) → the state with those rows, zeros for -1; not compiled, so of any size."""
 
     @tf.function(
@@ -163,4 +166,5 @@ def _arrange(stack: Stack) -> Any:
         held = (rows >= 0)[:, None]
         return tuple(tf.where(held, tf.gather(layer, tf.maximum(rows, 0)), 0.0) for layer in state)
 
-    return arrange.get_concrete_function()
+    with tf.device(device):
+        return arrange.get_concrete_function()

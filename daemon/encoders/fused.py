@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,21 @@ def fused(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32
 
 def in_one_loop(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:
     """As `fused`; all layers step by step."""
+    classify = _loop(stack, window, device)
+
+    def run(samples: Float32) -> Float32:
+        (sequence,) = model_inputs(samples, per_channel=False)[0]
+        with tf.device(device):
+            output: Float32 = classify(tf.constant(sequence[:, None])).numpy()[0]
+        return output
+
+    run(np.zeros((stack.channels, window), np.float32))  # compiles
+    return run
+
+
+@cache
+def _loop(stack: Stack, window: int, device: str) -> Any:
+    """(window, 1, channels) → (1, outputs)."""
     recurrence = Recurrence(stack)
     looped = window // UNROLLED * UNROLLED
 
@@ -66,14 +82,8 @@ def in_one_loop(stack: Stack, window: int, device: str) -> Callable[[Float32], F
             state = recurrence.step(tuple(state), projected[t])
         return recurrence.head(state[-2])
 
-    def run(samples: Float32) -> Float32:
-        (sequence,) = model_inputs(samples, per_channel=False)[0]
-        with tf.device(device):
-            output: Float32 = classify(tf.constant(sequence[:, None])).numpy()[0]
-        return output
-
-    run(np.zeros((stack.channels, window), np.float32))  # compiles
-    return run
+    with tf.device(device):
+        return classify.get_concrete_function()
 
 
 class Fused:
@@ -83,12 +93,10 @@ class Fused:
         self._device = device
         self._block = min(BLOCK, window)
         self._recurrence = Recurrence(stack)
-        with tf.device(device):
-            self._project = _projection(self._recurrence, stack, self._block)
-            self._layers = [
-                _layer(self._recurrence, stack, layer, self._block)
-                for layer in range(len(stack.lstms))
-            ]
+        self._project = _projection(stack, self._block, device)
+        self._layers = [
+            _layer(stack, layer, self._block, device) for layer in range(len(stack.lstms))
+        ]
         # One each, so that a layer's blocks keep their order.
         self._threads = [ThreadPoolExecutor(1, f"layer {n}") for n in range(len(stack.lstms) + 1)]
         self(np.zeros((stack.channels, window), np.float32))  # compiles
@@ -126,8 +134,10 @@ class Fused:
         return output
 
 
-def _projection(recurrence: Recurrence, stack: Stack, steps: int) -> Any:
+@cache
+def _projection(stack: Stack, steps: int, device: str) -> Any:
     """The first layer's input term: (steps, 1, channels) → (steps, 1, 4·units)."""
+    recurrence = Recurrence(stack)
 
     @tf.function(
         input_signature=[tf.TensorSpec((steps, 1, stack.channels))],
@@ -137,15 +147,18 @@ def _projection(recurrence: Recurrence, stack: Stack, steps: int) -> Any:
     def project(sequence: tf.Tensor) -> tf.Tensor:
         return recurrence.project(0, sequence)
 
-    return project.get_concrete_function()
+    with tf.device(device):
+        return project.get_concrete_function()
 
 
-def _layer(recurrence: Recurrence, stack: Stack, layer: int, steps: int) -> Any:
+@cache
+def _layer(stack: Stack, layer: int, steps: int, device: str) -> Any:
     """(sequence, n, h, c) → (h of every step, h, c) after ``n`` of the ``steps``.
 
     The first layer's sequence is its `_projection`, (steps, 1, 4·units), any other's the output of
     the layer below, (steps, 1, units).
     """
+    recurrence = Recurrence(stack)
     units = stack.lstms[layer].units
     below = stack.lstms[layer - 1].units if layer else 4 * units
     state = tf.TensorSpec((1, units))
@@ -175,4 +188,5 @@ def _layer(recurrence: Recurrence, stack: Stack, layer: int, steps: int) -> Any:
         )
         return outputs.stack(), h, c
 
-    return run.get_concrete_function()
+    with tf.device(device):
+        return run.get_concrete_function()

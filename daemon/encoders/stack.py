@@ -6,7 +6,8 @@ only by the rounding of sums taken in another order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 
 import keras
 import numpy as np
@@ -45,12 +46,36 @@ class Dense:
     activation: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """LSTM layers over every step, then Dense layers over the last one's last step."""
+    """LSTM layers over every step, then Dense layers over the last one's last step.
+
+    Two of the same weights and activations are equal. What is compiled for a stack is kept for the
+    life of the process (`functools.cache`), since TensorFlow never gives it back: to reload a model
+    must not compile it anew.
+    """
 
     lstms: tuple[Lstm, ...]
     denses: tuple[Dense, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stack) and self._digest() == other._digest()
+
+    def __hash__(self) -> int:
+        return hash(self._digest())
+
+    def _digest(self) -> bytes:
+        digest = hashlib.sha256()
+        layers: tuple[Lstm | Dense, ...] = (*self.lstms, *self.denses)
+        for layer in layers:
+            for field in fields(layer):
+                value = getattr(layer, field.name)
+                if isinstance(value, str):
+                    digest.update(f"{field.name} {value}\n".encode())
+                else:
+                    digest.update(f"{field.name} {value.shape}\n".encode())
+                    digest.update(value.tobytes())
+        return digest.digest()
 
     @property
     def channels(self) -> int:
