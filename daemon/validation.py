@@ -20,6 +20,12 @@ class Strict(BaseModel):
 
 Model = TypeVar("Model", bound=Strict)
 
+# In the place of pydantic's words, which are a programmer's.
+_SAID = {
+    "missing": "is missing",
+    "model_type": "must be a mapping of keys to values",
+    "path_type": "must be a path",
+}
 MAX_FILE = 1 << 18  # a contract for a thousand channels takes a quarter of it
 _MAX_DEPTH = 16
 
@@ -41,6 +47,16 @@ class _Loader(yaml.SafeLoader):
     """Plain values only: no aliases, which can stand for gigabytes, and no tags."""
 
     _depth = 0
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.YAMLError(
+                    f"line {key.start_mark.line + 1} has the key {key.value!r} a second time"
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -120,9 +136,9 @@ def _fault(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message
         fields = _fields_at(kind, loc[:-1])
         known = f"; known here: {', '.join(fields)}" if fields else ""
         return f"unknown key {key!r}{known}"
+    said = _SAID.get(code, message.removeprefix("Value error, "))
     if not loc and code != "value_error":
-        return "it must be a mapping of keys to values"
-    said = message.removeprefix("Value error, ")
+        return f"it {said}"
     return f"{key}: {said}" if loc else said
 
 

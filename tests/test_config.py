@@ -50,7 +50,12 @@ def test_the_repositorys_config_is_valid_and_lists_every_key() -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "model"),
+        ("", "model: is missing"),
+        ("window: {hop: 1}", "model: is missing"),
+        ("model: my.bundle", "model: must be a mapping of keys to values"),
+        ("model: {path: null}", "model.path: must be a path"),
+        ("model: {path: m}\nwindow: {hop: 1}\nwindow: {hop: 2}", "3 has the key 'window' a second"),
+        ("model: {path: m, path: n}", "line 1 has the key 'path' a second time"),
         ("- a", "mapping"),
         ("model: {path: m}\nwindow: {hop: '160'}", "window.hop"),
         ("model: {path: m}\nwindow: {hop: 0}", "window.hop"),

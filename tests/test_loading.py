@@ -620,6 +620,7 @@ def test_damage_anywhere_is_refused_or_harmless(suffix: str, tmp_path: Path) -> 
 
 def test_missing_wrong_suffix_and_folder(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "model.keras")
+    assert "does not exist" in refusal(tmp_path / "model.bundle")
     other = tmp_path / "model.pt"
     other.touch()
     assert ".keras, .h5, .hdf5" in refusal(other)

@@ -135,7 +135,7 @@ def test_what_is_no_session_is_refused_in_one_line(tmp_path: Path) -> None:
         ("{", "is not a marker of eegd"),
         ("[" * 5000, "is not a marker of eegd"),
         ("[1]", "must be a mapping"),
-        ("{}", "sequence: Field required"),
+        ("{}", "sequence: is missing"),
         (marker(0, sequence=-1), "sequence"),
         (marker(0, sequence="0"), "sequence"),
         (marker(0, window_end=float("nan")), "window_end"),

@@ -67,7 +67,8 @@ def simulate(
     chosen = tuple(label.strip() for label in classes.split(",")) if classes else CLASSES
     source = simulator_source(Simulator(rate, seed, chosen), name=name)
     if faults or truth:
-        plan = lives(planned(faults, seconds, seed), seconds)
+        end = None if seconds is None else burst + seconds
+        plan = lives(planned(faults, end, seed), end)
         simulated = Amplifier(name, rate, chosen, seed, speed, burst, wait, truth)
         with Stop().signals() as stop:
             amplifier.simulate(simulated, plan, stop, quiet_liblsl)

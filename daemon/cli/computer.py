@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daemon.chatter import import_tensorflow, quiet_liblsl
-from daemon.cli.group import CONFIG_IF_ANY, if_any, is_asked_for, leave, main
+from daemon.cli.group import CONFIG_IF_ANY, if_any, is_asked_for, leave, main, stop_at_once
 from daemon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,10 +26,17 @@ log = logging.getLogger("daemon")
 
 @main.command()
 @CONFIG_IF_ANY
-@click.option("--wait", default=1.0, show_default=True, help="Seconds to listen for answers.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Seconds to listen for answers.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def streams(config_path: Path, wait: float, as_json: bool) -> None:
     """What LSL offers, with labels and units, and whether it fits the config's model."""
+    stop_at_once()
     quiet_liblsl()
     from daemon.config import load_config
     from daemon.contract import read_contract

@@ -105,7 +105,13 @@ METRICS = click.option(
 @OUTPUT
 @METRICS
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the page is served.")
-@click.option("--port", default=9465, show_default=True, help="0 takes any that is free.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9465,
+    show_default=True,
+    help="0 takes any that is free.",
+)
 @click.option("--token", help="What the address must hold [default: one is made beyond loopback].")
 def dashboard(name: str, metrics: str | None, host: str, port: int, token: str | None) -> None:
     """A live view in the browser; one more LSL client, which only listens."""

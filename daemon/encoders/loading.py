@@ -216,10 +216,12 @@ def _load(path: Path) -> tuple[keras.Model, str]:
 
 
 def _require_model_file(path: Path) -> None:
+    if not path.exists():
+        raise UsageError(f"model {path} does not exist")
     if path.suffix.lower() not in container.SUFFIXES:
         raise UsageError(f"model {path} is none of {', '.join(container.SUFFIXES)}")
     if not path.is_file():
-        raise UsageError(f"model {path} {'is not a file' if path.exists() else 'does not exist'}")
+        raise UsageError(f"model {path} is not a file")
 
 
 def _gist(error: Exception) -> str:

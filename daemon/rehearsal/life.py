@@ -95,10 +95,22 @@ def lives(faults: Sequence[Fault], seconds: float | None) -> list[Life]:
 
 
 class Note:
-    """Appends lines to the truth; every process opens the file anew."""
+    """Appends lines to the truth; every process opens the file anew.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be written.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._file = None if path is None else path.open("a", encoding="utf-8", buffering=1)
+        self._file = None
+        if path is None:
+            return
+        try:
+            self._file = path.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise UsageError(f"--truth {path} cannot be written: {error.strerror}") from None
 
     def __call__(self, content: dict[str, Any]) -> None:
         if self._file is not None:
@@ -124,6 +136,9 @@ def live(
         seconds = min(seconds, (life.latest - local_clock()) * amplifier.speed)
         if seconds <= 0:
             return
+    burst = 0.0 if life.number else amplifier.burst
+    if seconds is not None and not life.what:
+        seconds -= burst  # `play` ends so many seconds after it
     # A group of its own: Ctrl-C is for the parent, and the kernel wakes it if that dies first.
     os.setpgid(0, 0)
     note = Note(amplifier.truth if not life.what else None)
@@ -160,7 +175,7 @@ def live(
         play(
             source,
             speed=amplifier.speed,
-            burst=0.0 if life.number else amplifier.burst,
+            burst=burst,
             seconds=seconds,
             stop=stop,
             wait_for_consumer=None if life.what else amplifier.wait,

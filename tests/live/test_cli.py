@@ -284,6 +284,8 @@ def test_an_output_file_that_cannot_be_written_is_named(
         (["run", "-c"], "requires an argument"),
         (["replay"], "Missing argument 'RECORDING'"),
         (["simulate", "--rate", "fast"], "'fast' is not a valid float"),
+        (["streams", "--wait", "-1"], "-1.0 is not in the range x>=0"),
+        (["dashboard", "--port", "99999"], "99999 is not in the range 0<=x<=65535"),
     ],
 )
 def test_a_wrong_command_line_is_code_2(arguments: list[str], part: str) -> None:
@@ -302,6 +304,8 @@ def test_a_wrong_command_line_is_code_2(arguments: list[str], part: str) -> None
         (["--speed", "0"], "the speed has to be greater than 0"),
         (["--seconds", "-1"], "the seconds to play have to be more than 0"),
         (["--rate", "1"], "rate of at least"),
+        (["--truth", "none/truth.jsonl", "--seconds", "1"], "--truth none/truth.jsonl cannot be"),
+        (["--burst", "9", "--seconds", "2", "--fault", "gap:at=11"], "is stopped at 11 s"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_code_2(arguments: list[str], part: str) -> None:
@@ -597,6 +601,17 @@ def test_simulate_ends_by_itself(tmp_path: Path) -> None:
     code, out, err = finish("simulate", "--seconds", "1", "--name", unique("Sim"))
     assert (code, out) == (0, "")
     assert "Traceback" not in err
+
+
+def test_seconds_count_from_the_burst_with_faults_and_without(tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl"
+    code, _, err = finish(
+        "simulate", "--burst", "9", "--seconds", "2", "--fault", "gap:at=10.5,seconds=0.1",
+        "--speed", "4", "--truth", str(truth), "--name", unique("Sim"),
+    )  # fmt: skip
+    assert (code, "Traceback" in err) == (0, False)
+    said = [json.loads(line) for line in truth.read_text().splitlines()]
+    assert sum(line.get("count", 0) for line in said) == pytest.approx(160 * 10.9, abs=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
