@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Keras imports these for extras of its own where they are installed: a second, and 85 MB.
+_EXTRAS = ("matplotlib", "sklearn", "pandas", "torch")
 _CONFIG_FILES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 
 
@@ -29,6 +31,7 @@ def import_tensorflow(*, gpu: bool = True) -> None:
     """Import TensorFlow without its banner; where the import fails, with all it had to say.
 
     Without ``gpu`` it never sees one; with it, it takes of the GPU's memory what it needs, not all.
+    Keras leaves out what it would import of other libraries only for its own extras.
     """
     if "tensorflow" in sys.modules:
         return
@@ -40,6 +43,8 @@ def import_tensorflow(*, gpu: bool = True) -> None:
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
+        hidden = [name for name in _EXTRAS if name not in sys.modules]
+        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # refuses the import
         try:
             import tensorflow  # noqa: F401
         except BaseException:
@@ -47,5 +52,7 @@ def import_tensorflow(*, gpu: bool = True) -> None:
             os.write(stderr, said.read())
             raise
         finally:
+            for name in hidden:
+                sys.modules.pop(name, None)
             os.dup2(stderr, 2)
             os.close(stderr)

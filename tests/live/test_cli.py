@@ -576,7 +576,9 @@ def test_demo_shows_predictions_and_leaves_nothing_behind() -> None:
         assert len(shares) == 6
         assert abs(sum(shares) - 100) <= 3
         assert line.count("*") == 1
-    assert re.match(r"\d of \d windows named the class at their end", summary)
+    said = re.match(r"(\d+) of (\d+) windows named the class at their end", summary)
+    assert said
+    assert int(said[1]) <= int(said[2]) == len(lines)
     assert processes_with(f"eegd-demo-{process.pid}") == []
 
 
