@@ -34,6 +34,7 @@ class History:
     def __init__(self) -> None:
         self.figure = _figure("history", frame_height=_ROW, x_axis_type="datetime")
         self.figure.xaxis.formatter = clock("%H:%M")
+        self.figure.xaxis.ticker.desired_num_ticks = 3  # on a narrow page more would touch
         self.figure.yaxis.ticker = FixedTicker(ticks=[])
         self._sources = {
             name: ColumnDataSource({key: [] for key in _QUAD})
