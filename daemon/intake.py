@@ -5,8 +5,9 @@ timeline → montage → quality → conditioning. Rules that hold here:
 - Any way of cutting the same samples into chunks gives the same samples, verdicts and restarts.
 - Stretches end where windows do. Window n covers samples [n·hop, n·hop + window) counted from the
   first one after a restart of the timeline.
-- A channel's first voltage restarts the windows and what is conditioned, if others had theirs
-  before: a filter starts from a voltage, never from the zero that stood in for one.
+- After a restart the windows, and what is conditioned, start over with the first sample that has a
+  voltage of every channel: a filter starts from a voltage, never from the zero that stood in for
+  one. No window before that could have been answered.
 - Timeline and quality see the stream as it is, at its own rate. What they count is its samples,
   and a window is a whole number of these too.
 """
@@ -16,9 +17,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from daemon.conditioning import Conditioning
 from daemon.contract import MICROVOLTS, Contract, Pick
@@ -112,8 +110,8 @@ class Intake:
         )
         self._offset = 0.0
         self._count = 0
-        # Which channels have had no voltage since the restart; None before its first sample.
-        self._mute: npt.NDArray[np.bool_] | None = None
+        # Whether a sample has had a voltage of every channel since the restart.
+        self._begun = False
 
     def feed(self, chunk: Chunk) -> Iterator[Stretch]:
         """The stretches that ``chunk`` completes, each as soon as it is known.
@@ -132,7 +130,7 @@ class Intake:
         self.timeline.restart()
 
     def _stretches(self, segments: Iterable[Segment]) -> Iterator[Stretch]:
-        for segment in self._heard(segments):
+        for segment in self._from_voltages(segments):
             if segment.restart:
                 self._quality.restart()
                 self._conditioning.restart()
@@ -148,32 +146,28 @@ class Intake:
                 yield self._stretch(segment, start, stop, ends_window=stop - start == to_end)
                 start = stop
 
-    def _heard(self, segments: Iterable[Segment]) -> Iterator[Segment]:
-        """``segments``, which also restart where a channel has its first voltage."""
+    def _from_voltages(self, segments: Iterable[Segment]) -> Iterator[Segment]:
+        """``segments``, which restart with the first sample that has a voltage of every channel."""
         for segment in segments:
             if segment.restart:
-                self._mute = None
-            if self._mute is None or self._mute.any():
-                usable = self._quality.usable(self._montage.apply(segment.samples))
-                if self._mute is None:
-                    self._mute = ~usable[0]
-                while (first := usable & self._mute).any():
-                    at = int(first.any(axis=1).argmax())
-                    if at:
-                        before = slice(at)
-                        yield replace(
-                            segment, samples=segment.samples[before], stamps=segment.stamps[before]
-                        )
+                self._begun = False
+            if not self._begun:
+                usable = self._quality.usable(self._montage.apply(segment.samples)).all(axis=1)
+                self._begun = bool(usable.any())
+                at = int(usable.argmax())
+                if at:
+                    before = slice(at)
+                    yield replace(
+                        segment, samples=segment.samples[before], stamps=segment.stamps[before]
+                    )
+                if self._begun and (at or not segment.restart):
                     segment = replace(
                         segment,
                         samples=segment.samples[at:],
                         stamps=segment.stamps[at:],
                         restart=True,
-                        why=f"{self._quality.named(first[at])}: no voltage until now: "
-                        "the window starts over",
+                        why="not every channel had a voltage until now: the window starts over",
                     )
-                    usable = usable[at:]
-                    self._mute = ~usable[0]
             yield segment
 
     def _stretch(self, segment: Segment, start: int, stop: int, *, ends_window: bool) -> Stretch:

@@ -147,14 +147,14 @@ class Quality:
         top, bottom = np.maximum(self._top, last[0]), np.minimum(self._bottom, last[1])
         lost = self._lost | (last[4] > 0)
         if lost.any():
-            return f"{self.named(lost)}: values that are not finite numbers"
+            return f"{self._named(lost)}: values that are not finite numbers"
         peak = np.maximum(np.abs(top), np.abs(bottom)).astype(np.float64) * self._microvolts
         swing = (top.astype(np.float64) - bottom) * self._microvolts
         wild = (swing > SWING) | (peak >= BEYOND)
         if wild.any():
             largest = np.maximum(swing, peak)[wild].max()
             return (
-                f"{self.named(wild)}: too large for EEG ({largest:.2g} microvolts): an electrode "
+                f"{self._named(wild)}: too large for EEG ({largest:.2g} microvolts): an electrode "
                 "is off, or the stream's unit is not what it announces"
             )
         if self._enough and 0 < swing.max() < NOISE:
@@ -164,7 +164,7 @@ class Quality:
             )
         flat = self._flat_from >= self._done - self._window
         if flat.any():
-            return f"{self.named(flat)}: flat for {self._second / self._rate:g} s or longer"
+            return f"{self._named(flat)}: flat for {self._second / self._rate:g} s or longer"
         # Most windows have fewer samples at their blocks' own extremes than the rail takes.
         if (self._at_extreme + last[2:4]).max() >= self._rail:
             blocks = self._blocks.window().reshape(5, len(self._labels), -1)
@@ -174,11 +174,10 @@ class Quality:
             railed = at_extreme.max(axis=0) >= self._rail
             if railed.any():
                 share = at_extreme.max() / self._window
-                return f"{self.named(railed)}: stuck at an extreme for {share:.0%} of the window"
+                return f"{self._named(railed)}: stuck at an extreme for {share:.0%} of the window"
         return None
 
-    def named(self, which: npt.NDArray[np.bool_]) -> str:
-        """The channels of ``which`` in words; the first few of many."""
+    def _named(self, which: npt.NDArray[np.bool_]) -> str:
         labels = [label for label, named in zip(self._labels, which, strict=True) if named]
         more = len(labels) - _NAMED
         listed = ", ".join(labels[:_NAMED]) + f" and {more} more" * (more > 0)

@@ -167,26 +167,37 @@ def test_a_value_that_is_no_voltage_is_no_step_for_a_filter(bad: float, column: 
     st.lists(st.integers(0, 300), min_size=3, max_size=3),
     st.lists(st.integers(0, 400), max_size=20),
 )
-def test_the_window_starts_over_with_a_channels_first_voltage(
+def test_the_window_starts_over_once_every_channel_has_a_voltage(
     mute: list[int], cuts: list[int]
 ) -> None:
     """Beside an offset of 100 mV; in the reference, which the model does not take, as well."""
     samples, stamps = eeg(400, offset=1e5), np.arange(400) / 100
     for column, n in enumerate(mute):
         samples[:n, column] = np.nan
-    starts = sorted({0, *mute})
+    samples[350, 1] = np.nan
+    start = max(mute)
     stretches = run(intake(FILTERED), samples, stamps, cuts)
     whys = [stretch.why for stretch in stretches if stretch.restart]
-    assert whys[0] == ""
-    for start, why in zip(starts[1:], whys[1:], strict=True):
-        named = [label for label, n in zip(STREAM.labels, mute, strict=True) if n == start]
-        assert set(why.split(":")[0].replace(",", "").split()[1:]) == set(named)
-        assert why.endswith(": no voltage until now: the window starts over")
-    last = runs(stretches)[-1]
-    alone = runs(run(intake(FILTERED), samples[starts[-1] :], stamps[starts[-1] :], []))[0]
-    for part, same in zip(last, alone, strict=True):
+    late = "not every channel had a voltage until now: the window starts over"
+    assert whys == (["", late] if start else [""])
+    found = runs(stretches)
+    assert sum(len(part[0]) for part in found) == 400
+    alone = runs(run(intake(FILTERED), samples[start:], stamps[start:], []))[0]
+    for part, same in zip(found[-1], alone, strict=True):
         np.testing.assert_array_equal(part, same)
-    assert np.abs(last[0]).max() < 200  # nothing of the offset
+    assert np.abs(alone[0]).max() < 200  # nothing of the offset
+    # Nothing that ended before could have been answered.
+    ended = [stretch for stretch in stretches if stretch.ends_window]
+    assert all(one.fault for one in ended[: len(ended) - len(alone[2])])
+
+
+def test_a_channel_that_never_has_a_voltage_restarts_nothing() -> None:
+    samples, stamps = eeg(400), np.arange(400) / 100
+    samples[:, 0] = np.nan
+    samples[:50, 1] = np.nan
+    stretches = run(intake(FILTERED), samples, stamps, list(range(0, 400, 7)))
+    assert [stretch.restart for stretch in stretches].count(True) == 1
+    assert all(stretch.fault for stretch in stretches if stretch.ends_window)
 
 
 @pytest.mark.parametrize(

@@ -187,9 +187,12 @@ def _open(path: Path) -> int:
 def _ends_within_a_line(path: Path) -> bool:
     if not path.is_file() or path.stat().st_size == 0:
         return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False  # ours to write, and not to read
 
 
 class _Handler(logging.Handler):
