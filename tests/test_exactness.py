@@ -1,7 +1,8 @@
 """Streaming and window engine against the source's own Keras model, on real EEG, at full length.
 
-60 windows of 15360 steps for each encoder. `make exactness` runs the slow ones too and prints the
-figures that docs/performance.md quotes.
+60 windows of 15360 steps for each encoder. `make exactness` runs them and prints the figures that
+docs/performance.md quotes. In the plain suite tests/live/test_recordings_live.py holds both
+encoders against Keras at full length.
 """
 
 from collections.abc import Callable
@@ -22,9 +23,12 @@ RECORDING = Path(__file__).parents[2] / "shared/data/xdf/eeglab32_relayed_LSL_32
 HOP = 256
 ENCODERS = {"channel": channel_lstm, "common": common_lstm}
 
-pytestmark = pytest.mark.skipif(
-    not RECORDING.exists(), reason=f"needs the recording {RECORDING.name} in ../shared/data"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not RECORDING.exists(), reason=f"needs the recording {RECORDING.name} in ../shared/data"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +146,6 @@ def test_random_weights_at_the_default_scale(encoder: str, eeg: Float32) -> None
     assert found["window"] <= 1e-5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("scale", [1, 2])
 def test_random_weights_and_the_float64_reference(encoder: str, scale: float, eeg: Float32) -> None:
@@ -159,7 +162,6 @@ def test_random_weights_and_the_float64_reference(encoder: str, scale: float, ee
     assert max(calm) <= 1e-5
 
 
-@pytest.mark.slow
 def test_a_model_that_remembers_for_thousands_of_steps(eeg: Float32) -> None:
     """Input gates almost shut, forget gates almost open: each step's rounding is kept."""
     model = scaled(common_lstm, 1)
@@ -174,7 +176,6 @@ def test_a_model_that_remembers_for_thousands_of_steps(eeg: Float32) -> None:
     assert found["window"] <= 1e-5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_trained_weights(encoder: str, eeg: Float32) -> None:
     found = compare(trained(encoder, eeg), eeg / 25, f"{encoder}, trained", exact=60)
