@@ -136,9 +136,9 @@ def _fault(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message
         fields = _fields_at(kind, loc[:-1])
         known = f"; known here: {', '.join(fields)}" if fields else ""
         return f"unknown key {key!r}{known}"
-    said = _SAID.get(code, message.removeprefix("Value error, "))
     if not loc and code != "value_error":
-        return f"it {said}"
+        return f"it {_SAID['model_type']}"
+    said = _SAID.get(code, message.removeprefix("Value error, "))
     return f"{key}: {said}" if loc else said
 
 

@@ -43,14 +43,12 @@ class Claim:
         self._name = name
         self._source_id = source_id
         # What this process has published; some of it may still be there.
-        self._ours: set[tuple[str, str]] = set()
-        self._held: socket.socket | None
-        if before is not None:
-            self._ours = {*before._ours, (before._name, before._source_id)}
-        if before is not None and before._name == name:
-            self._held = before._held
-        else:
-            self._held = _hold(name)
+        self._ours: set[tuple[str, str]] = (
+            {*before._ours, (before._name, before._source_id)} if before else set()
+        )
+        self._held: socket.socket | None = (
+            before._held if before and before._name == name else _hold(name)
+        )
         self._resolver = pylsl.ContinuousResolver()
         self._since = time.monotonic()
 
