@@ -3,6 +3,7 @@
 The data's way through the program is the list of files, top to bottom::
 
     discovery     which stream
+    pick          how the model's samples come out of it, or why they cannot
     inlet         LSL → Chunk
     timeline      Chunk → regular samples
     montage       the model's channels, in its order and unit
@@ -21,9 +22,9 @@ are ``steps``. ``intake`` puts timeline … conditioning together once, for trai
 that between a ``subscription`` and an outlet, with ``commentary`` in the log. ``assembly`` makes
 model, engine, intake and pipeline of a config, ``live`` the whole daemon, again at each reload;
 ``offline`` checks afterwards what was published; ``cli/`` calls them, a file for each kind of thing
-that commands are about. ``records``, ``contract``, ``config`` and ``errors`` are the words they
-speak with each other; ``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop``
-hears the signals, ``chatter`` keeps libraries quiet.
+that commands are about. ``records``, ``contract``, ``units``, ``config`` and ``errors`` are the
+words they speak with each other; ``validation`` reads YAML, ``text`` cleans what strangers wrote,
+``stop`` hears the signals, ``chatter`` keeps libraries quiet.
 Around it stand ``rehearsal/`` (simulator, recordings, replay, demo), ``training/`` (recordings →
 a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``
 and its two views, ``page/`` and ``watch``).

@@ -17,6 +17,7 @@ from daemon.encoders import engines, loading
 from daemon.encoders.engines import Plan
 from daemon.encoders.loading import LoadedModel
 from daemon.intake import Intake
+from daemon.pick import pick_for
 from daemon.pipeline import Engine, Pipeline
 from daemon.records import StreamDescription
 from daemon.text import clean
@@ -85,10 +86,12 @@ def build_intake(config: Config, contract: Contract, stream: StreamDescription) 
     Raises
     ------
     ContractError
-        See `daemon.contract.Contract.pick`.
+        See `daemon.pick.pick_for`.
     """
     hop = config.window.hop
-    pick = contract.pick(stream, hop=hop, channels=config.stream.channels, unit=config.stream.unit)
+    pick = pick_for(
+        contract, stream, hop=hop, channels=config.stream.channels, unit=config.stream.unit
+    )
     return Intake(contract, pick, hop=hop, fill_up_to=config.quality.fill_up_to)
 
 

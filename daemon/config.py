@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from daemon.contract import MAX_STEPS, Contract, Unit
+from daemon.contract import MAX_STEPS, Contract
+from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

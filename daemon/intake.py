@@ -19,11 +19,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from daemon.conditioning import Conditioning
-from daemon.contract import MICROVOLTS, Contract, Pick
+from daemon.contract import Contract
 from daemon.montage import Montage
+from daemon.pick import Pick
 from daemon.quality import Quality
 from daemon.records import Chunk, Float32, Float64
 from daemon.timeline import Segment, Timeline
+from daemon.units import MICROVOLTS
 
 
 class Stretch(NamedTuple):
@@ -70,7 +72,7 @@ class Intake:
     ----------
     contract : Contract
     pick : Pick
-        What `Contract.pick` came to for the stream, with the same ``hop``.
+        What `pick_for` came to for the stream, with the same ``hop``.
     hop : int
         Steps between the starts of two windows.
     fill_up_to : float
@@ -89,7 +91,7 @@ class Intake:
     def __init__(self, contract: Contract, pick: Pick, *, hop: int, fill_up_to: float) -> None:
         self.pick = pick
         self.timeline = Timeline(pick.sample_rate, fill_up_to)
-        # Whole numbers, since `Contract.pick` has been told the hop.
+        # Whole numbers, since `pick_for` has been told the hop.
         self.window = contract.window * pick.down // pick.up
         self._hop = hop * pick.down // pick.up
         self._montage = Montage(pick.indices, pick.scales)

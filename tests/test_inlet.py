@@ -12,6 +12,7 @@ from daemon.contract import Contract
 from daemon.discovery import MAX_CHANNELS, MAX_RATE, describe
 from daemon.errors import ContractError
 from daemon.inlet import Inlet
+from daemon.pick import pick_for
 
 
 def announced(
@@ -45,7 +46,7 @@ def test_a_cleaned_label_is_still_no_channel_of_the_model() -> None:
         {"sample_rate": 100, "window": 10, "channels": ["Cz"], "classes": ["a", "b"]}
     )
     with pytest.raises(ContractError, match="missing channel Cz"):
-        contract.pick(describe(labelled("C\u200bz")))
+        pick_for(contract, describe(labelled("C\u200bz")))
 
 
 @pytest.mark.parametrize(

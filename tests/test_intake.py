@@ -14,6 +14,7 @@ from daemon.conditioning import Conditioning
 from daemon.contract import Contract
 from daemon.errors import ContractError
 from daemon.intake import Intake, Stretch
+from daemon.pick import pick_for
 from daemon.records import Chunk, StreamDescription
 from daemon.rehearsal.recordings import read_recording
 
@@ -40,7 +41,7 @@ def contract(steps: list[object], **change: object) -> Contract:
 
 def intake(steps: list[object], rate: float = 100.0, hop: int = HOP) -> Intake:
     asked = contract(steps)
-    pick = asked.pick(replace(STREAM, sample_rate=rate), hop=hop)
+    pick = pick_for(asked, replace(STREAM, sample_rate=rate), hop=hop)
     return Intake(asked, pick, hop=hop, fill_up_to=0.1)
 
 
@@ -219,7 +220,7 @@ def test_a_rate_that_does_not_fit_is_refused_with_what_would(
 ) -> None:
     asked = contract([{"resample": True}], **change)
     with pytest.raises(ContractError) as caught:
-        asked.pick(replace(STREAM, sample_rate=rate), hop=HOP)
+        pick_for(asked, replace(STREAM, sample_rate=rate), hop=HOP)
     assert part in str(caught.value)
 
 
@@ -236,7 +237,7 @@ def test_a_rate_that_does_not_fit_is_refused_with_what_would(
 )
 def test_the_ratio_is_that_of_the_declared_rates(rate: float, ratio: tuple[int, int]) -> None:
     asked = contract([{"resample": True}], window=200)
-    pick = asked.pick(replace(STREAM, sample_rate=rate), hop=200)
+    pick = pick_for(asked, replace(STREAM, sample_rate=rate), hop=200)
     assert (pick.up, pick.down) == ratio
     assert pick.sample_rate == (100.0 if ratio == (1, 1) else rate)
 
@@ -244,7 +245,7 @@ def test_the_ratio_is_that_of_the_declared_rates(rate: float, ratio: tuple[int, 
 def test_a_reference_channel_that_the_stream_lacks_is_named() -> None:
     asked = contract([{"reference": ["M1", "M2"]}])
     with pytest.raises(ContractError, match=r"missing channel M2 \(it has M1, Pz, Cz\)"):
-        asked.pick(STREAM)
+        pick_for(asked, STREAM)
 
 
 CONDITIONING: list[object] = [
@@ -282,7 +283,7 @@ def test_a_real_recording_comes_out_as_scipy_makes_it_of_the_whole_file() -> Non
         window=15360,
         channels=list(recording.stream.labels),
     )
-    pick = asked.pick(recording.stream, hop=160)
+    pick = pick_for(asked, recording.stream, hop=160)
     taker = Intake(asked, pick, hop=160, fill_up_to=0.1)
     stretches: list[Stretch] = []
     for start in range(0, len(recording.stamps), 1000):

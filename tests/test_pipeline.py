@@ -15,6 +15,7 @@ from daemon.encoders.architectures import channel_lstm
 from daemon.encoders.fuse import fuse
 from daemon.encoders.streaming import StreamingEngine
 from daemon.intake import Intake
+from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
 from daemon.ring import Ring
@@ -58,7 +59,7 @@ def intake(hop: int, channels: tuple[str, ...] = ("Cz",), rate: float = RATE) ->
     )
     units = ("microvolts",) * len(channels)
     stream = StreamDescription("Amp", "EEG", "", "", rate, "float32", channels, units)
-    return Intake(contract, contract.pick(stream, hop=hop), hop=hop, fill_up_to=0.1)
+    return Intake(contract, pick_for(contract, stream, hop=hop), hop=hop, fill_up_to=0.1)
 
 
 def build(hop: int, max_filled: float = 1.0) -> tuple[Pipeline, Fingerprint]:

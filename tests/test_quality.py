@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from daemon.contract import MICROVOLTS, known_unit
 from daemon.quality import BEYOND, ENOUGH_SECONDS, NOISE, RAIL, STILL, SWING, Quality
 from daemon.records import Float32
 from daemon.rehearsal.recordings import read_recording
 from daemon.rehearsal.simulator import Simulator
+from daemon.units import MICROVOLTS, known_unit
 
 RATE = 32.0
 LABELS = ("Fz", "Cz", "Pz")

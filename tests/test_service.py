@@ -16,6 +16,7 @@ from daemon.decision import Decision
 from daemon.encoders.window import WindowEngine
 from daemon.errors import ContractError
 from daemon.intake import Intake
+from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
 from daemon.service import Parts, Service
@@ -98,7 +99,7 @@ class Life:
         parts = Parts(
             wanted=StreamConfig(),
             intake=lambda stream: Intake(
-                CONTRACT, CONTRACT.pick(stream, hop=HOP), hop=HOP, fill_up_to=0.1
+                CONTRACT, pick_for(CONTRACT, stream, hop=HOP), hop=HOP, fill_up_to=0.1
             ),
             pipeline=pipeline,
             open_outlet=lambda: self,  # type: ignore[arg-type, return-value]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.intake import Intake
+from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
 from daemon.rehearsal.findings import Findings
@@ -70,7 +71,7 @@ class Lab:
             classes=CLASSES,
             conditioning=self.conditioning,
         )
-        self.pick = self.contract.pick(STREAM, hop=HOP)
+        self.pick = pick_for(self.contract, STREAM, hop=HOP)
         self.eeg = random.normal(scale=30, size=(self.samples, 1)).astype(np.float32)
         self.stamps = 7 + np.arange(self.samples) / RATE
         self.said: list[Prediction] = []

@@ -12,6 +12,7 @@ from daemon.config import Config
 from daemon.contract import Contract
 from daemon.discovery import matches
 from daemon.errors import ContractError
+from daemon.pick import pick_for
 from daemon.records import StreamDescription
 from daemon.text import clean
 
@@ -49,7 +50,7 @@ def judged(stream: StreamDescription, config: Config, contract: Contract) -> Off
     if not matches(stream, wanted):
         return Offer(stream, False, f"the config asks for {wanted}")
     try:
-        pick = contract.pick(stream, hop=hop, channels=wanted.channels, unit=wanted.unit)
+        pick = pick_for(contract, stream, hop=hop, channels=wanted.channels, unit=wanted.unit)
     except ContractError as error:
         return Offer(stream, False, str(error).partition("contradicts the model's contract: ")[2])
     return Offer(stream, True, "; ".join(pick.assumptions))

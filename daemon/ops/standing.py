@@ -12,6 +12,7 @@ from typing import Literal
 from daemon.errors import ContractError
 from daemon.ops.announcement import MAX_CLASSES
 from daemon.ops.observer import Link, Snapshot
+from daemon.pick import pick_for
 from daemon.text import clean
 
 Kind = Literal["good", "waiting", "abstaining", "lost"]
@@ -104,8 +105,8 @@ def fit(seen: Snapshot) -> tuple[bool | None, str]:
     if traces is None:
         return None, "no stream seen yet"
     try:
-        pick = said.contract.pick(
-            traces.stream, channels=said.wanted.channels, unit=said.wanted.unit
+        pick = pick_for(
+            said.contract, traces.stream, channels=said.wanted.channels, unit=said.wanted.unit
         )
     except ContractError as error:
         return False, str(error)

@@ -14,10 +14,10 @@ import math
 import numpy as np
 from scipy.signal import lfilter
 
-from daemon.contract import MICROVOLTS, known_unit
 from daemon.quality import RAIL, STILL, SWING
 from daemon.records import Float32, Float64, Samples, StreamDescription
 from daemon.ring import Ring
+from daemon.units import MICROVOLTS, known_unit
 
 SECONDS = 10.0
 SHOWN = 200.0  # Hz

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from daemon.conditioning import second_order_sections
-from daemon.contract import Contract, Pick
+from daemon.contract import Contract
+from daemon.pick import Pick
 from daemon.pipeline import Pipeline
 from daemon.records import Chunk, Prediction
 from daemon.rehearsal.recordings import Recording

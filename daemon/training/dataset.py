@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.contract import Pick
 from daemon.errors import ContractError, UsageError
+from daemon.pick import Pick, pick_for
 from daemon.records import Float32, Float64
 from daemon.rehearsal.recordings import Recording, read_recording
 from daemon.text import clean
@@ -162,7 +162,9 @@ class _Gathered:
         training = self._training
         stream = training.stream
         try:
-            pick = self._contract.pick(recording.stream, channels=stream.channels, unit=stream.unit)
+            pick = pick_for(
+                self._contract, recording.stream, channels=stream.channels, unit=stream.unit
+            )
         except ContractError as error:
             raise UsageError(f"recording {recording.path}: {error}") from None
         for assumption in pick.assumptions:

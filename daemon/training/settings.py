@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from daemon.config import QualityConfig, StreamConfig
-from daemon.contract import MAX_STEPS, Contract, Unit
+from daemon.contract import MAX_STEPS, Contract
 from daemon.errors import UsageError
 from daemon.rehearsal.recordings import SUFFIXES
+from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 
 Steps = Annotated[int, Field(gt=0, le=MAX_STEPS)]

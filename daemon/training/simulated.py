@@ -15,6 +15,7 @@ from daemon.conditioning import Conditioning
 from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.intake import Intake
+from daemon.pick import pick_for
 from daemon.pipeline import Engine, Pipeline
 from daemon.records import Float32, Prediction
 from daemon.rehearsal.comparison import Comparison, compare
@@ -132,7 +133,7 @@ def examine(
     rate, classes = contract.sample_rate, contract.classes
     simulator = Simulator(rate, seed, block_seconds=block_seconds)
     source = simulator_source(simulator, chunk=_CHUNK)
-    pick = contract.pick(source.stream, hop=hop)
+    pick = pick_for(contract, source.stream, hop=hop)
     pipeline = Pipeline(engine=engine, decision=Decision(classes), classes=classes, max_filled=0.0)
     pipeline.connect(Intake(contract, pick, hop=hop, fill_up_to=0.0))
     predictions: list[Prediction] = []

@@ -9,14 +9,16 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from daemon.contract import MICROVOLTS, Contract, Pick
+from daemon.contract import Contract
 from daemon.intake import Intake
 from daemon.intake import Stretch as Piece
 from daemon.montage import Montage
+from daemon.pick import Pick
 from daemon.quality import Quality
 from daemon.records import Chunk, Float32, Float64
 from daemon.rehearsal.recordings import Recording
 from daemon.timeline import Segment, Timeline
+from daemon.units import MICROVOLTS
 
 _BLOCK = 1024
 

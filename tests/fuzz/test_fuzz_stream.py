@@ -14,6 +14,7 @@ from pylsl.lib import lib
 from daemon.contract import Contract
 from daemon.discovery import describe
 from daemon.errors import ContractError
+from daemon.pick import pick_for
 
 lib.lsl_streaminfo_from_xml.restype = ctypes.c_void_p
 lib.lsl_streaminfo_from_xml.argtypes = [ctypes.c_char_p]
@@ -114,7 +115,7 @@ def test_stream_metadata(count: Counter[str], content: bytes) -> None:
             *stream.units,
         ]
         assert all(text.isprintable() for text in shown)
-        CONTRACT.pick(stream)
+        pick_for(CONTRACT, stream)
     except ContractError as error:
         said = str(error)
     count["picked" if said is None else "refused"] += 1

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from daemon.clock import RATE_TOLERANCE
-from daemon.contract import MICROVOLTS, Unit, known_unit
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.ops.doctor.streams import Heard
 from daemon.records import Float64
 from daemon.timeline import LATEST
+from daemon.units import MICROVOLTS, Unit, known_unit
 
 _FEW = 32  # samples that tell nothing
 # Peak to peak within some seconds, in microvolts, of half the channels. An amplifier alone makes
