@@ -13,7 +13,7 @@ from daemon.encoders.streaming import StreamingEngine
 from daemon.rehearsal.demo import BUNDLE
 from daemon.rehearsal.simulator import CLASSES, LABELS
 from daemon.training import demo_model
-from daemon.training.fit import NO_CLASS
+from daemon.training.examples import NO_CLASS
 from daemon.training.simulated import examine, examples, material
 
 HOP = 320

@@ -14,17 +14,9 @@ import pytest
 
 from daemon.errors import EegdError, UsageError
 from daemon.training.checkpoint import History, State, read, save
-from daemon.training.fit import (
-    NO_CLASS,
-    Examples,
-    Fitted,
-    Progress,
-    Settings,
-    export,
-    fit,
-    logits,
-    predict,
-)
+from daemon.training.encoder import export
+from daemon.training.examples import NO_CLASS, Examples
+from daemon.training.fit import Fitted, Progress, Settings, fit, logits, predict
 
 CLASSES = 3
 SETTINGS = Settings(

@@ -21,6 +21,7 @@ from daemon.encoders.architectures import channel_lstm
 from daemon.encoders.loading import load
 from daemon.errors import UsageError
 from daemon.training import evaluation, fit, scores
+from daemon.training.examples import Examples
 from daemon.training.settings import load_training
 from daemon.training.train import train
 
@@ -61,19 +62,20 @@ class Power:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(evaluation, "ENCODER_PERMUTATIONS", 100)
         monkeypatch.setattr(evaluation, "BASELINE_PERMUTATIONS", 10)
-        self.seen: list[tuple[fit.Examples, fit.Examples, Path]] = []
+        self.seen: list[tuple[Examples, Examples, Path]] = []
         self.errs = False
         monkeypatch.setattr(fit, "fit", self.fit)
         monkeypatch.setattr(fit, "predict", self.predict)
         monkeypatch.setattr(
-            fit, "export", lambda model, window: channel_lstm(window, 2, self.classes)
+            "daemon.training.encoder.export",
+            lambda model, window: channel_lstm(window, 2, self.classes),
         )
 
     def fit(
         self,
         settings: fit.Settings,
-        training: fit.Examples,
-        validation: fit.Examples,
+        training: Examples,
+        validation: Examples,
         *,
         classes: int,
         checkpoint: Path,

@@ -7,6 +7,8 @@ dataset      both → windows with their classes
 splits       which windows train, which stop the training, which judge it
 recurrence   an LSTM over batches of windows, made to be trained
 encoder      both encoders in that form, and from there to the source's own
+examples     the windows that one training sees, and its batches
+step         one batch: loss, gradients, Adam
 fit          windows with their classes → a trained encoder
 checkpoint   a training as it stands after an epoch
 baseline     band power and a linear discriminant

@@ -31,8 +31,8 @@ from daemon.rehearsal.comparison import Comparison
 from daemon.rehearsal.demo import BUNDLE
 from daemon.rehearsal.simulator import CLASSES, LABELS
 from daemon.steps import Step
-from daemon.training.encoder import Encoder
-from daemon.training.fit import Progress, Settings, export, fit
+from daemon.training.encoder import Encoder, export
+from daemon.training.fit import Progress, Settings, fit
 from daemon.training.simulated import Examination, Material, examine, examples, material
 
 RATE = 160.0

@@ -5,51 +5,29 @@ Rules that hold here:
 - Settings and data decide everything: the same training, run twice on one machine, ends in the
   same weights, also where it was killed in between and started again.
 - The weights that are kept are those with the least validation loss.
-- A step runs as compiled parts, one a core: XLA runs a loop on one core.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from daemon.errors import EegdError
 from daemon.records import Float32, Float64
 from daemon.training import checkpoint as checkpoints
 from daemon.training.checkpoint import History, State
-from daemon.training.encoder import Encoder, Kind, export
-
-__all__ = ["Examples", "Fitted", "Progress", "Settings", "export", "fit", "logits", "predict"]
-
-Int64 = npt.NDArray[np.int64]
-
-NO_CLASS = -1
+from daemon.training.encoder import Encoder, Kind
+from daemon.training.examples import Examples, batches, class_weights
+from daemon.training.step import Check, Steps
 
 _STEPS_AT_ONCE = 32 * 1024  # of all windows that are predicted together: 100 MB of gates
 _LAST_RATE = 0.05  # of the first
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Windows of EEG as the encoder sees them, and what they are.
-
-    Attributes
-    ----------
-    windows : float32 array, shape (n, steps, channels)
-    targets : int64 array, shape (n,) or (n, steps)
-        The class of each window; or after each of its steps, `NO_CLASS` where nothing is asked.
-    """
-
-    windows: Float32
-    targets: Int64
 
 
 @dataclass(frozen=True)
@@ -164,9 +142,17 @@ def fit(
         model.set_weights(initial.get_weights())
     optimizer = keras.optimizers.Adam(settings.learning_rate, global_clipnorm=settings.clip)
     optimizer.build(model.trainable_variables)
-    weights = _class_weights(training.targets, classes, even=settings.class_weights)
-    steps = _Steps(settings, model, optimizer, training)
-    check = _Check(settings, model, validation)
+    weights = class_weights(training.targets, classes, even=settings.class_weights)
+    steps = Steps(
+        model,
+        optimizer,
+        training,
+        batch=settings.batch,
+        noise=settings.noise,
+        smoothing=settings.smoothing,
+        seed=settings.seed,
+    )
+    check = Check(model, validation, settings.batch)
 
     mark = ""
     state = None
@@ -187,17 +173,17 @@ def fit(
         turn = (1 + np.cos(np.pi * epoch / settings.epochs)) / 2
         optimizer.learning_rate = settings.learning_rate * max(_LAST_RATE, float(turn))
         order = np.random.default_rng((settings.seed, epoch))
-        batches = list(_batches(training, weights, settings.batch, order))
+        shuffled = list(batches(training, weights, settings.batch, order))
         sums = np.zeros(3)
-        for n, batch in enumerate(batches):
+        for n, batch in enumerate(shuffled):
             sums += steps(batch, (epoch, n))
             if not np.isfinite(sums[0]):
                 raise EegdError(
                     f"the training's loss is not finite in epoch {epoch + 1}: "
                     f"take a lower learning rate than {settings.learning_rate:g}"
                 )
-            progress(Progress(epoch, settings.epochs, n + 1, len(batches), history))
-        checked = sum(map(check, _batches(validation, weights, settings.batch)), np.zeros(3))
+            progress(Progress(epoch, settings.epochs, n + 1, len(shuffled), history))
+        checked = sum(map(check, batches(validation, weights, settings.batch)), np.zeros(3))
         for name, one in (("", sums), ("val_", checked)):
             history[f"{name}loss"].append(float(one[0] / one[2]))
             history[f"{name}accuracy"].append(float(one[1] / one[2]))
@@ -240,115 +226,3 @@ def predict(model: Encoder, windows: Float32) -> Float64:
 def _enough(history: History, settings: Settings) -> bool:
     losses = history["val_loss"]
     return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= settings.patience
-
-
-def _class_weights(targets: Int64, classes: int, *, even: bool) -> Float64:
-    """What an example of each class counts, and `NO_CLASS` at the end: nothing."""
-    counts = np.bincount(targets[targets != NO_CLASS], minlength=classes)
-    weights = np.ones(classes)
-    if even:
-        weights = np.divide(counts.sum(), classes * counts, where=counts > 0, out=weights)
-    return np.append(weights, 0.0)
-
-
-_Batch = tuple[Float32, Int64, Float32]
-
-
-def _batches(
-    examples: Examples, weights: Float64, size: int, order: np.random.Generator | None = None
-) -> Iterator[_Batch]:
-    """Windows, targets and weights, all batches of one size: the last is filled up with nothing."""
-    count = len(examples.windows)
-    which = order.permutation(count) if order else np.arange(count)
-    which = np.append(which, np.zeros(-count % size, np.intp))
-    for first in range(0, len(which), size):
-        some = which[first : first + size]
-        targets = examples.targets[some]
-        counted = weights[targets].astype(np.float32)
-        counted[max(0, count - first) :] = 0.0
-        yield examples.windows[some], np.maximum(targets, 0), counted
-
-
-class _Steps:
-    """One batch: gradients in compiled parts side by side, then Adam."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        model: Encoder,
-        optimizer: keras.optimizers.Optimizer,
-        examples: Examples,
-    ) -> None:
-        cores = os.cpu_count() or 1
-        parts = next(n for n in range(cores, 0, -1) if settings.batch % n == 0)
-        variables = [variable.value for variable in model.trainable_variables]
-        seed = tf.TensorSpec(2, tf.int32)
-
-        @tf.function(jit_compile=True, autograph=False)
-        def part(
-            windows: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor
-        ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-            if settings.noise:
-                windows += settings.noise * tf.random.stateless_normal(windows.shape, seed)
-            with tf.GradientTape() as tape:
-                sums = _sums(model, windows, targets, weights, settings.smoothing)
-            return tf.stack(sums), tape.gradient(sums[0], variables)
-
-        # Traced here and now: there is but one shape.
-        part = part.get_concrete_function(*_specs(examples, settings.batch // parts), seed)
-
-        @tf.function(autograph=False)
-        def step(
-            windows: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor
-        ) -> tf.Tensor:
-            given = zip(*(tf.split(one, parts) for one in (windows, targets, weights)), strict=True)
-            done = [part(*some, seed + tf.constant([0, n])) for n, some in enumerate(given)]
-            sums = tf.add_n([sums for sums, _ in done])
-            total = tf.maximum(sums[2], 1e-6)
-            gradients = [tf.add_n(one) / total for one in zip(*(g for _, g in done), strict=True)]
-            optimizer.apply(gradients, model.trainable_variables)
-            return sums
-
-        self._step = step.get_concrete_function(*_specs(examples, settings.batch), seed)
-        self._seed = settings.seed
-
-    def __call__(self, batch: _Batch, at: tuple[int, int]) -> Float64:
-        """Sums over the batch: loss, right ones and their weights."""
-        seed = np.random.SeedSequence((self._seed, *at)).generate_state(2).astype(np.int32)
-        sums: Float64 = self._step(*map(tf.constant, batch), tf.constant(seed)).numpy()
-        return sums
-
-
-class _Check:
-    """The same sums without learning anything."""
-
-    def __init__(self, settings: Settings, model: Encoder, examples: Examples) -> None:
-        @tf.function(jit_compile=True, autograph=False)
-        def check(windows: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-            return tf.stack(_sums(model, windows, targets, weights, 0.0))
-
-        self._check = check.get_concrete_function(*_specs(examples, settings.batch))
-
-    def __call__(self, batch: _Batch) -> Float64:
-        sums: Float64 = self._check(*map(tf.constant, batch)).numpy()
-        return sums
-
-
-def _specs(examples: Examples, batch: int) -> list[tf.TensorSpec]:
-    windows = tf.TensorSpec((batch, *examples.windows.shape[1:]), tf.float32)
-    shape = (batch, *examples.targets.shape[1:])
-    return [windows, tf.TensorSpec(shape, tf.int64), tf.TensorSpec(shape, tf.float32)]
-
-
-def _sums(
-    model: Encoder, windows: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, smoothing: float
-) -> list[tf.Tensor]:
-    """Weighted sums over a batch: cross entropy, right answers, weights."""
-    every_step = targets.shape.rank == 2
-    given = model.logits(windows, every_step=every_step)
-    if every_step:
-        given = tf.transpose(given, (1, 0, 2))
-    wanted = tf.one_hot(targets, model.classes) * (1 - smoothing) + smoothing / model.classes
-    losses = tf.nn.softmax_cross_entropy_with_logits(wanted, given)
-    right = tf.cast(tf.argmax(given, -1) == targets, tf.float32)
-    return [tf.reduce_sum(one * weights) for one in (losses, right, tf.ones_like(right))]

@@ -23,7 +23,7 @@ from daemon.rehearsal.simulator import CLASSES, LABELS, Simulator
 from daemon.rehearsal.sources import simulator_source
 from daemon.rehearsal.truth import intervals
 from daemon.steps import Step
-from daemon.training.fit import NO_CLASS, Examples, Int64
+from daemon.training.examples import NO_CLASS, Examples, Int64
 
 _CHUNK = 1024
 

@@ -19,7 +19,8 @@ from daemon.ops.bench import sgemm
 from daemon.records import Float32
 from daemon.reorder import split_channels
 from daemon.training.encoder import UNITS
-from daemon.training.fit import Examples, Settings, fit
+from daemon.training.examples import Examples
+from daemon.training.fit import Settings, fit
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,12 @@ import numpy as np
 from daemon.encoders import bundle
 from daemon.errors import UsageError
 from daemon.records import Float32, Float64
-from daemon.training import baseline, evaluation, fit, report, scores, splits
+from daemon.training import baseline, encoder, evaluation, fit, report, scores, splits
 from daemon.training.bundling import write_bundle
 from daemon.training.coincidence import coincidences
 from daemon.training.dataset import Dataset, read_dataset
 from daemon.training.evaluation import Answers
+from daemon.training.examples import Examples
 from daemon.training.scores import Indices
 from daemon.training.settings import Training
 from daemon.training.splits import Fold
@@ -127,7 +128,7 @@ def train(
         mean, deviation = (values.tolist() for values in kept.scale)
         more = [{"zscore": {"mean": mean, "std": deviation}}]
     contract = training.contract(more, temperature=kept.temperature)
-    model = fit.export(kept.fitted.model, training.window)
+    model = encoder.export(kept.fitted.model, training.window)
     write_bundle(out, model, contract, content, data, answers)
     shutil.rmtree(beside, ignore_errors=True)
     return str(content["verdict"])
@@ -143,8 +144,8 @@ def _trained(
     scale = _scale(training, data, fold.training)
     fitted = fit.fit(
         _fit_settings(training),
-        fit.Examples(_scaled(data, fold.training, scale), data.targets[fold.training]),
-        fit.Examples(_scaled(data, fold.validation, scale), data.targets[fold.validation]),
+        Examples(_scaled(data, fold.training, scale), data.targets[fold.training]),
+        Examples(_scaled(data, fold.validation, scale), data.targets[fold.validation]),
         classes=len(data.classes),
         checkpoint=checkpoint,
         progress=progress,
