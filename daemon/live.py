@@ -150,6 +150,7 @@ def _parts(config: Config, metrics: MetricsConfig, marker_log: MarkerLog) -> Par
         "verdict": loaded.verdict or "",
         "contract": contract.model_dump_json(),
         "stream": config.stream.model_dump_json(),
+        "metrics_host": metrics.host,
         "metrics_port": str(metrics.port or ""),
     }
     return Parts(

@@ -50,12 +50,13 @@ def test_our_own_are_read_as_they_are() -> None:
             contract=contract.model_dump_json(),
             stream=wanted.model_dump_json(),
             hop="160",
+            metrics_host="::1",
             metrics_port="9464",
         )
     )
     assert (read.contract, read.wanted) == (contract, wanted)
     assert (read.hop_seconds, read.window_seconds) == (1.0, 2.0)
-    assert (read.sha256, read.metrics_port) == ("ab" * 32, 9464)
+    assert (read.sha256, read.metrics_host, read.metrics_port) == ("ab" * 32, "::1", 9464)
 
 
 def test_names_and_reasons_are_cleaned() -> None:
@@ -83,6 +84,8 @@ def test_absurd_ones_are_nothing() -> None:
         json.dumps({**GOOD, "reason": "x" * MAX_MARKER}),
     ):
         assert marker(wrong, 0.0) is None, wrong[:80]
+    for stamp in (float("nan"), float("inf"), -1e300):
+        assert marker(json.dumps(GOOD), stamp) is None
 
 
 @given(st.text(max_size=300))

@@ -54,7 +54,7 @@ def seen(*markers: Marker, **changes: Any) -> Snapshot:
     """Everything connected and well, but for ``changes``."""
     contract = Contract(sample_rate=100, window=400, channels=("Fp1", "Cz"), classes=CLASSES)
     said = Announcement(
-        "Out", "host", "bundle", "ab" * 32, "", "streaming", contract, StreamConfig(), 100, 1
+        "Out", "host", "bundle", "ab" * 32, "", "streaming", contract, StreamConfig(), 100, "", 1
     )
     whole = Snapshot(
         now=NOW,
@@ -75,6 +75,9 @@ def seen(*markers: Marker, **changes: Any) -> Snapshot:
 
 LOST = Link("lost", NOW - 12)
 HEARD_LONG_AGO = Link("connected", NOW - 600, NOW - 30)
+# Silent for longer than five hops, and not yet for a window more.
+HEARD_BEFORE = Link("connected", NOW - 600, NOW - 10)
+BACK = Link("connected", NOW - 10, NOW - 0.1)
 NO_FIGURES: dict[str, float] = {}
 
 
@@ -97,8 +100,15 @@ NO_FIGURES: dict[str, float] = {}
          "waiting", "Filling the window: 1 of 4 s"),
         (seen(figures=NO_FIGURES), "waiting", "Waiting for a full window"),
         (seen(ok(), abstain("channel Fp1: flat")), "abstaining", "Abstaining"),
-        (seen(abstain("gap"), daemon=HEARD_LONG_AGO, figures=NO_FIGURES),
+        (seen(abstain("gap"), daemon=HEARD_BEFORE, figures=NO_FIGURES),
          "waiting", "Waiting for a full window"),
+        (seen(abstain("gap"), daemon=HEARD_LONG_AGO, amplifier=BACK, figures=NO_FIGURES),
+         "waiting", "Waiting for a full window"),
+        # It has had the time of a whole window.
+        (seen(abstain("gap"), daemon=HEARD_LONG_AGO, figures=NO_FIGURES), "lost", "No answer"),
+        (seen(daemon=HEARD_LONG_AGO, figures=NO_FIGURES), "lost", "No answer"),
+        # What another process decided tells nothing of this one.
+        (seen(ok(), fresh=False, figures=NO_FIGURES), "waiting", "Waiting for a full window"),
         (seen(ok(), daemon=HEARD_LONG_AGO), "lost", "No answer"),
     ],
 )  # fmt: skip
@@ -138,6 +148,26 @@ def test_the_exact_difference_to_the_contract_is_said() -> None:
     assert shown["fit"] == "does not fit"
     assert "missing channel Cz" in shown["difference"]
     assert "250" in shown["difference"]
+
+
+def test_a_hop_that_cannot_be_resampled_to_is_said() -> None:
+    whole = seen(traces=Traces(stream(rate=250.0)))
+    assert whole.said is not None
+    assert whole.said.contract is not None
+    resampled = whole.said.contract.model_copy(
+        update={
+            "conditioning": Contract.model_validate(
+                {**whole.said.contract.model_dump(), "conditioning": [{"resample": True}]}
+            ).conditioning
+        }
+    )
+    said = replace(whole.said, contract=resampled, hop=101)
+    assert "window.hop 101" in facts(replace(whole, said=said))["difference"]
+
+
+def test_channels_of_an_amplifier_that_is_gone_are_neither_good_nor_bad() -> None:
+    assert facts(seen())["bad"] == "none"
+    assert facts(seen(amplifier=LOST))["bad"] == "–"
 
 
 def test_abstentions_in_a_row_for_one_reason_are_one() -> None:

@@ -21,6 +21,7 @@ from daemon.validation import Model
 MAX_MARKER = 1 << 16  # characters
 MAX_CLASSES = 64  # that a view can show
 _REASON = 300  # characters
+_LATEST = 1e9  # seconds: a stamp beyond it is of no clock, and no time of day
 
 Name = Annotated[str, AfterValidator(clean)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -46,7 +47,7 @@ class Marker(BaseModel):
 
 def marker(text: str, stamp: float) -> Marker | None:
     """The marker that ``text`` is, or None where it is none of ours."""
-    if len(text) > MAX_MARKER:
+    if len(text) > MAX_MARKER or not abs(stamp) <= _LATEST:
         return None
     try:
         said = Marker.model_validate_json(text)
@@ -69,6 +70,8 @@ class Announcement:
         None where it does not say: the page then knows neither rate nor channels.
     hop : int
         Samples; 0 where it does not say.
+    metrics_host : str
+        Where its metrics are served; empty where it does not say.
     metrics_port : int or None
     """
 
@@ -81,6 +84,7 @@ class Announcement:
     contract: Contract | None
     wanted: StreamConfig | None
     hop: int
+    metrics_host: str
     metrics_port: int | None
 
     @property
@@ -110,6 +114,7 @@ def announcement(info: Any) -> Announcement:
         contract=_parsed(Contract, desc.child_value("contract")),
         wanted=_parsed(StreamConfig, desc.child_value("stream")),
         hop=_whole(said("hop"), 0) or 0,
+        metrics_host=said("metrics_host"),
         metrics_port=_whole(said("metrics_port"), None),
     )
 

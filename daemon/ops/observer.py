@@ -6,10 +6,13 @@ Rules that hold here:
   does not grow; what is looked at is a copy.
 - A stream that is lost is said to be lost, since when, and looked for anew; liblsl's own silent
   recovery is off.
+- Anybody can publish a stream under these names. One that is not what it should be is said, and
+  never ends the watching.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 import time
@@ -37,6 +40,7 @@ _BUFFER = 5  # seconds (or hundreds of markers) that wait in liblsl
 _PULL = 0.1  # seconds between two looks at the EEG
 _AGAIN = 0.5  # seconds between two attempts
 _OFFSETS = 5.0  # seconds between two questions for the clock offset
+_UNANSWERED = 30.0  # the same once one was not answered: asking holds up the samples
 _SCRAPES = 2.0
 
 
@@ -56,7 +60,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that is known at one moment; ``now`` is monotonic, markers' stamps are LSL's clock."""
+    """All that is known at one moment; ``now`` is monotonic, markers' stamps are LSL's clock.
+
+    ``fresh`` says whether the last marker is from the daemon as it is connected now.
+    """
 
     now: float
     name: str
@@ -70,10 +77,12 @@ class Snapshot:
     bad: dict[str, str]
     effective_rate: float | None
     figures: dict[str, float]
+    fresh: bool = True
 
     @property
     def last(self) -> Marker | None:
-        return self.markers[-1] if self.markers else None
+        """The latest marker, if it is ``fresh``: what another process said tells nothing of now."""
+        return self.markers[-1] if self.markers and self.fresh else None
 
 
 class Observer:
@@ -101,6 +110,7 @@ class Observer:
         self._said: Announcement | None = None
         self._markers: deque[Marker] = deque(maxlen=MARKERS)
         self._received = 0
+        self._fresh = False
         self._traces: Traces | None = None
         self._figures: dict[str, float] = {}
         self._threads = [
@@ -136,6 +146,7 @@ class Observer:
                 bad=comes.bad() if comes else {},
                 effective_rate=comes.effective_rate if comes else None,
                 figures=dict(self._figures),
+                fresh=self._fresh,
             )
 
     def clock(self) -> float:
@@ -155,19 +166,21 @@ class Observer:
 
     def _take_daemon(self, info: Any) -> None:
         before, self._said = self._said, announcement(info)
+        self._fresh = False
         if before is not None and before.contract != self._said.contract:
             self._markers.clear()  # another model's classes
 
     def _pull_markers(self, inlet: Any, offset: Callable[[], float]) -> bool:
-        text, stamp = inlet.pull_sample(timeout=_PULL)
-        any_came = text is not None
-        while text is not None:
-            said = marker(text[0], stamp + offset()) if text else None
+        sample, stamp = inlet.pull_sample(timeout=_PULL)
+        any_came = sample is not None
+        while sample is not None:
+            said = marker(sample[0].decode("utf-8", "replace"), stamp + offset())
             if said is not None:
                 with self._lock:
                     self._markers.append(said)
                     self._received += 1
-            text, stamp = inlet.pull_sample(timeout=0.0)
+                    self._fresh = True
+            sample, stamp = inlet.pull_sample(timeout=0.0)
         return any_came
 
     # The EEG that it takes.
@@ -179,15 +192,20 @@ class Observer:
         return self._said.wanted if self._said else None
 
     def _take_eeg(self, info: Any) -> None:
-        self._traces = Traces(describe(info))
+        said = self._said
+        unit = said.wanted.unit if said and said.wanted else None
+        if unit is None and said and said.contract:
+            unit = said.contract.unit
+        self._traces = Traces(describe(info), unit or "microvolts")
 
     def _pull_eeg(self, inlet: Any, offset: Callable[[], float]) -> bool:
         samples, stamps = inlet.pull_chunk(timeout=_PULL, max_samples=4096, as_numpy=True)
         if not len(stamps):
             return False
+        stamps = np.asarray(stamps) + offset()
         with self._lock:
             if self._traces is not None:
-                self._traces.push(np.asarray(samples), np.asarray(stamps) + offset())
+                self._traces.push(np.asarray(samples), stamps)
         return True
 
     # Either.
@@ -214,7 +232,7 @@ class Observer:
                     self._listen(what, found, sought, wanted, take, pull)
             except (LostError, LslTimeoutError):
                 pass
-            except ContractError as error:
+            except (ContractError, RuntimeError, ValueError) as error:
                 why = str(error)
                 self._closed.wait(_AGAIN)
             with self._lock:
@@ -235,21 +253,27 @@ class Observer:
         take: Callable[[Any], None],
         pull: Callable[[Any, Callable[[], float]], bool],
     ) -> None:
-        describe(found)  # refuses what announces absurd amounts
-        inlet = pylsl.StreamInlet(found, max_buflen=_BUFFER, recover=False)
+        stream = describe(found)  # refuses what announces absurd amounts
+        if (stream.channel_format == "string") != (what == "daemon"):
+            kind = "numbers" if what == "daemon" else "text"
+            raise ContractError(f"stream {stream} carries {kind}: it is not the {what}'s")
+        # NumPy: text then comes as bytes, and what is no UTF-8 raises nothing.
+        inlet = pylsl.StreamInlet(found, max_buflen=_BUFFER, recover=False, as_numpy=True)
         try:
             info = inlet.info(timeout=2.0)
             with self._lock:
                 take(info)
             inlet.open_stream(timeout=2.0)
-            offset = _Offset(inlet)
+            offset = _Offset(inlet, here=stream.hostname == socket.gethostname())
             begin = time.monotonic()
             with self._lock:
                 self._links[what] = Link("connected", begin, begin)
             while not self._unwanted(wanted, sought):
                 if pull(inlet, offset):
                     with self._lock:
-                        self._links[what] = replace(self._links[what], heard=time.monotonic())
+                        self._links[what] = replace(
+                            self._links[what], heard=time.monotonic(), why=offset.doubt
+                        )
         finally:
             inlet.close_stream()
 
@@ -257,10 +281,10 @@ class Observer:
 
     def _follow_metrics(self) -> None:
         while not self._closed.wait(_SCRAPES if self._figures else _AGAIN):
-            at = self._metrics_at or self._announced()
+            at, why = (self._metrics_at, "") if self._metrics_at else self._announced()
             before, at_once = self._links["metrics"], time.monotonic()
             if at is None:
-                link, figures = Link("off", before.since), {}
+                link, figures = Link("off", before.since, why=why), {}
             else:
                 try:
                     figures = scrape(*at)
@@ -272,27 +296,66 @@ class Observer:
             with self._lock:
                 self._links["metrics"], self._figures = link, figures
 
-    def _announced(self) -> tuple[str, int] | None:
+    def _announced(self) -> tuple[tuple[str, int] | None, str]:
+        """Where the daemon says that they are, if that is this computer; or why that is not known.
+
+        What a stream says leads nowhere else: anybody can publish one.
+        """
         said = self._said
-        if said is None or said.metrics_port is None or said.hostname != socket.gethostname():
-            return None
-        return "127.0.0.1", said.metrics_port
+        if said is None:
+            return None, ""
+        if said.metrics_port is None:
+            return None, "the daemon announces none"
+        host = _EVERYWHERE.get(said.metrics_host, said.metrics_host)
+        if said.hostname != socket.gethostname() or not _is_here(host):
+            return None, "of another computer: --metrics URL shows them"
+        return (host, said.metrics_port), ""
+
+
+_EVERYWHERE = {"": "127.0.0.1", "localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def _is_here(address: str) -> bool:
+    """Whether this computer has ``address``."""
+    try:
+        family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class _Offset:
-    """Seconds from the sender's clock to this host's; 0 for one that does not answer."""
+    """Seconds from the sender's clock to this host's; 0 for one that does not answer.
 
-    def __init__(self, inlet: Any) -> None:
+    Parameters
+    ----------
+    inlet : pylsl.StreamInlet
+    here : bool
+        Whether the sender is on this computer, and both clocks are one.
+
+    Attributes
+    ----------
+    doubt : str
+        What is wrong with it, or nothing.
+    """
+
+    def __init__(self, inlet: Any, *, here: bool) -> None:
         self._inlet = inlet
+        self._here = here
         self._offset = 0.0
         self._again = 0.0
+        self.doubt = ""
 
     def __call__(self) -> float:
         now = time.monotonic()
         if now >= self._again:
-            self._again = now + _OFFSETS
             try:
                 self._offset = self._inlet.time_correction(timeout=2.0)
+                self._again, self.doubt = now + _OFFSETS, ""
             except LslTimeoutError:
-                self._again = np.inf  # asking would hold up the samples each time
+                self._again = time.monotonic() + _UNANSWERED
+                if not self._here:
+                    self.doubt = "its clock does not answer, so its times may be wrong"
         return self._offset

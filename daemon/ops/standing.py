@@ -67,13 +67,19 @@ def standing(seen: Snapshot) -> Standing:
         share = f"{full * whole:.0f} of {whole:.0f} s" if whole else f"{full:.0%}"
         return Standing("waiting", f"Filling the window: {share}", reason)
     quiet = seen.now - seen.daemon.heard
-    late = quiet > _PATIENCE + 5 * (said.hop_seconds if said else 1.0)
-    if last is None or (reason and late):
-        return Standing("waiting", "Waiting for a full window", reason)
-    if reason:
+    patience = _PATIENCE + 5 * (said.hop_seconds if said else 1.0)
+    if last is None or (reason and quiet > patience):
+        # It may be filling its window, from its last word or the amplifier's return on.
+        filling = seen.now - max(seen.daemon.heard, seen.amplifier.since)
+        whole = said.window_seconds if said else None
+        if whole is None or filling <= whole + patience:
+            return Standing("waiting", "Waiting for a full window", reason)
+    elif reason:
         return Standing("abstaining", "Abstaining", reason)
-    if late:
-        return Standing("lost", "No answer", f"the daemon has said nothing for {ago(quiet)}")
+    if last is None or quiet > patience:
+        before = f"; its last word: {reason}" if reason else ""
+        text = f"the daemon has said nothing for {ago(quiet)}{before}"
+        return Standing("lost", "No answer", text)
     if last.age_ms > _LATE:
         return Standing("good", "Live", f"the answers are {milliseconds(last.age_ms)} late")
     below = "no class reaches the threshold" if last.label is None else ""
@@ -106,7 +112,11 @@ def fit(seen: Snapshot) -> tuple[bool | None, str]:
         return None, "no stream seen yet"
     try:
         pick = pick_for(
-            said.contract, traces.stream, channels=said.wanted.channels, unit=said.wanted.unit
+            said.contract,
+            traces.stream,
+            hop=said.hop or None,
+            channels=said.wanted.channels,
+            unit=said.wanted.unit,
         )
     except ContractError as error:
         return False, str(error)
@@ -225,7 +235,7 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "backlog": count("eegd_backlog_samples", " samples"),
         "filled": f"{seen.last.filled:.1%}" if seen.last else UNKNOWN,
         "bad": "; ".join(f"{label}: {word}" for label, word in bad_channels(seen).items())
-        or ("none" if traces else UNKNOWN),
+        or ("none" if traces and seen.amplifier.state == "connected" else UNKNOWN),
         "answers": f"of {len(ordered)} answers",
     }
     for q in (0.5, 0.95, 0.99):

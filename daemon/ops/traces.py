@@ -17,7 +17,7 @@ from scipy.signal import lfilter
 from daemon.quality import RAIL, STILL, SWING
 from daemon.records import Float32, Float64, Samples, StreamDescription
 from daemon.ring import Ring
-from daemon.units import MICROVOLTS, known_unit
+from daemon.units import MICROVOLTS, Unit, known_unit
 
 SECONDS = 10.0
 SHOWN = 200.0  # Hz
@@ -28,7 +28,13 @@ _RATE = 5.0  # seconds from which on a rate is told
 
 
 class Traces:
-    """Samples of ``stream`` as they come in, thinned, filtered, in microvolts where it has a unit.
+    """Samples of ``stream`` as they come in, thinned, filtered, in microvolts.
+
+    Parameters
+    ----------
+    stream : StreamDescription
+    unit : str
+        Of the channels that announce none. One that announces something else stays as it is.
 
     Attributes
     ----------
@@ -41,15 +47,15 @@ class Traces:
         Thinned samples that are kept.
     """
 
-    def __init__(self, stream: StreamDescription) -> None:
+    def __init__(self, stream: StreamDescription, unit: Unit = "microvolts") -> None:
         self.stream = stream
         channels = min(stream.channel_count, MAX_CHANNELS)
         self.labels = tuple(label or f"{n + 1}" for n, label in enumerate(stream.labels[:channels]))
         rate = stream.sample_rate or 100.0
         self._every = max(math.ceil(rate / SHOWN), 1)
         self._rate = rate / self._every
-        units = [known_unit(unit) for unit in stream.units[:channels]]
-        self._scales = np.array([MICROVOLTS[unit] if unit else 1.0 for unit in units])
+        units = [known_unit(said) if said.strip() else unit for said in stream.units[:channels]]
+        self._scales = np.array([MICROVOLTS[known] if known else 1.0 for known in units])
         self.steps = max(round(SECONDS * self._rate), 2)
         self._raw = Ring(channels, self.steps, np.float32)
         self._shown = Ring(channels, self.steps, np.float32)
