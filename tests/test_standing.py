@@ -86,7 +86,7 @@ NO_FIGURES: dict[str, float] = {}
     [
         (seen(ok()), "good", "Live"),
         (seen(ok(), daemon=LOST), "lost", "Daemon gone 12 s ago"),
-        (seen(daemon=Link("looking", NOW - 9)), "waiting", "No daemon"),
+        (seen(daemon=Link("looking", NOW - 9)), "waiting", "No daemon for 9 s"),
         (seen(ok(), amplifier=LOST, figures=NO_FIGURES), "lost", "Amplifier lost 12 s ago"),
         (seen(abstain("was lost"), figures={"eegd_stream_connected": 0.0}, amplifier=LOST),
          "lost", "Amplifier lost 12 s ago"),
@@ -97,7 +97,7 @@ NO_FIGURES: dict[str, float] = {}
          "lost", "Amplifier not taken"),
         (seen(ok(), amplifier=HEARD_LONG_AGO), "lost", "Amplifier silent for 30 s"),
         (seen(figures={"eegd_stream_connected": 1.0, "eegd_window_ratio": 0.25}),
-         "waiting", "Filling the window: 1 of 4 s"),
+         "waiting", "Filling the window 1 of 4 s"),
         (seen(figures=NO_FIGURES), "waiting", "Waiting for a full window"),
         (seen(ok(), abstain("channel Fp1: flat")), "abstaining", "Abstaining"),
         (seen(abstain("gap"), daemon=HEARD_BEFORE, figures=NO_FIGURES),
@@ -105,16 +105,17 @@ NO_FIGURES: dict[str, float] = {}
         (seen(abstain("gap"), daemon=HEARD_LONG_AGO, amplifier=BACK, figures=NO_FIGURES),
          "waiting", "Waiting for a full window"),
         # It has had the time of a whole window.
-        (seen(abstain("gap"), daemon=HEARD_LONG_AGO, figures=NO_FIGURES), "lost", "No answer"),
-        (seen(daemon=HEARD_LONG_AGO, figures=NO_FIGURES), "lost", "No answer"),
+        (seen(abstain("gap"), daemon=HEARD_LONG_AGO, figures=NO_FIGURES),
+         "lost", "No answer for 30 s"),
+        (seen(daemon=HEARD_LONG_AGO, figures=NO_FIGURES), "lost", "No answer for 30 s"),
         # What another process decided tells nothing of this one.
         (seen(ok(), fresh=False, figures=NO_FIGURES), "waiting", "Waiting for a full window"),
-        (seen(ok(), daemon=HEARD_LONG_AGO), "lost", "No answer"),
+        (seen(ok(), daemon=HEARD_LONG_AGO), "lost", "No answer for 30 s"),
     ],
 )  # fmt: skip
 def test_the_first_that_applies_is_said(snapshot: Snapshot, kind: str, headline: str) -> None:
     found = standing(snapshot)
-    assert (found.kind, found.headline) == (kind, headline)
+    assert (found.kind, found.whole) == (kind, headline)
 
 
 def test_a_reason_is_said_beside_what_follows_from_it() -> None:

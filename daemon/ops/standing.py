@@ -29,11 +29,20 @@ _PATIENCE = 3.0  # seconds beside five hops until a daemon that should answer is
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state of the whole: a sign, a headline, and why."""
+    """The state of the whole: a headline, how long or how far it is, and why.
+
+    ``headline`` and ``kind`` change only with the state itself.
+    """
 
     kind: Kind
     headline: str
     detail: str
+    lasting: str = ""
+
+    @property
+    def whole(self) -> str:
+        """Headline and ``lasting`` in one."""
+        return f"{self.headline} {self.lasting}".rstrip()
 
 
 def ago(seconds: float) -> str:
@@ -52,20 +61,21 @@ def standing(seen: Snapshot) -> Standing:
     since = ago(seen.now - seen.daemon.since)
     if seen.daemon.state == "lost":
         return Standing(
-            "lost", f"Daemon gone {since} ago", "its streams have ended; `eegd run` opens them"
+            "lost", "Daemon gone", "its streams have ended; `eegd run` opens them", f"{since} ago"
         )
     if seen.daemon.state != "connected":
-        why = seen.daemon.why or f"no stream {seen.name!r} on LSL for {since}; `eegd run` opens it"
-        return Standing("waiting", "No daemon", why)
+        why = seen.daemon.why or f"no stream {seen.name!r} on LSL; `eegd run` opens it"
+        return Standing("waiting", "No daemon", why, f"for {since}")
     last, said = seen.last, seen.said
     reason = (last.reason or "") if last is not None and last.status == "abstain" else ""
     if amplifier := _amplifier(seen):
-        return Standing("lost", amplifier, reason or seen.amplifier.why)
+        headline, lasting = amplifier
+        return Standing("lost", headline, reason or seen.amplifier.why, lasting)
     full = seen.figures.get("eegd_window_ratio")
     if full is not None and full < 1:
         whole = said.window_seconds if said else None
         share = f"{full * whole:.0f} of {whole:.0f} s" if whole else f"{full:.0%}"
-        return Standing("waiting", f"Filling the window: {share}", reason)
+        return Standing("waiting", "Filling the window", reason, share)
     quiet = seen.now - seen.daemon.heard
     patience = _PATIENCE + 5 * (said.hop_seconds if said else 1.0)
     if last is None or (reason and quiet > patience):
@@ -78,27 +88,26 @@ def standing(seen: Snapshot) -> Standing:
         return Standing("abstaining", "Abstaining", reason)
     if last is None or quiet > patience:
         before = f"; its last word: {reason}" if reason else ""
-        text = f"the daemon has said nothing for {ago(quiet)}{before}"
-        return Standing("lost", "No answer", text)
+        return Standing("lost", "No answer", f"the daemon is silent{before}", f"for {ago(quiet)}")
     if last.age_ms > _LATE:
         return Standing("good", "Live", f"the answers are {milliseconds(last.age_ms)} late")
     below = "no class reaches the threshold" if last.label is None else ""
     return Standing("good", "Live", below)
 
 
-def _amplifier(seen: Snapshot) -> str:
-    """What is wrong with the amplifier, or nothing; the daemon's word counts for more than ours."""
+def _amplifier(seen: Snapshot) -> tuple[str, str] | None:
+    """What is wrong with the amplifier and how long; the daemon's word counts more than ours."""
     connected = seen.figures.get("eegd_stream_connected")
     here = seen.amplifier
     if connected == 0 or (connected is None and here.state == "lost"):
         if here.state == "lost":
-            return f"Amplifier lost {ago(seen.now - here.since)} ago"
-        return "No amplifier" if here.state != "connected" else "Amplifier not taken"
+            return "Amplifier lost", f"{ago(seen.now - here.since)} ago"
+        return ("No amplifier" if here.state != "connected" else "Amplifier not taken"), ""
     if connected is None and here.state == "looking" and seen.last is None:
-        return "No amplifier"
+        return "No amplifier", ""
     if here.state == "connected" and seen.now - here.heard > _SILENT:
-        return f"Amplifier silent for {ago(seen.now - here.heard)}"
-    return ""
+        return "Amplifier silent", f"for {ago(seen.now - here.heard)}"
+    return None
 
 
 def fit(seen: Snapshot) -> tuple[bool | None, str]:

@@ -24,7 +24,7 @@ def observing(name: str, metrics: str | None) -> Iterator[tuple[Observer, Stop]]
         ``metrics`` is no address.
     """
     observer = Observer(name, address(metrics) if metrics else None)
-    logging.getLogger("daemon.inlet").setLevel(logging.ERROR)  # the view says it
+    logging.getLogger("daemon.discovery").setLevel(logging.ERROR)  # the view says it
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(_NICE)  # whoever watches waits for what is watched

@@ -69,7 +69,7 @@ def screen(seen: Snapshot, now: float, width: int, coloured: bool) -> list[str]:
     def row(*cells: tuple[str, str]) -> str:
         return "  ".join(f"{name:<10}{said[key]}" for name, key in cells)[:width]
 
-    headline = f"{SIGNS[state.kind]} {state.headline}"[:width]
+    headline = f"{SIGNS[state.kind]} {state.whole}"[:width]
     lines = [
         f"{seen.name[: width - 10]:<{width - 9}} {time.strftime('%H:%M:%S')}",
         mark(headline, f"1;{_COLOURS[state.kind]}"),
@@ -105,18 +105,18 @@ def screen(seen: Snapshot, now: float, width: int, coloured: bool) -> list[str]:
 
 
 def _lines(observer: Observer, stop: threading.Event, say: Callable[[str], object]) -> None:
-    received, before = observer.snapshot().received, ""
+    received, before = observer.snapshot().received, ("", "")
     while not stop.wait(_REFRESH):
         seen = observer.snapshot()
         state = standing(seen)
-        headline = state.headline.partition(" for ")[0].partition(":")[0]
-        new = seen.received - received
-        if headline != before and not new:
-            say(f"{time.strftime('%H:%M:%S')} {state.headline}: {state.detail}".rstrip(": "))
-        before, received = headline, seen.received
+        new, received = seen.received - received, seen.received
         for marker in seen.markers[len(seen.markers) - min(new, len(seen.markers)) :]:
             p = (marker.probabilities or {}).get(marker.label or "")
             share = f" {p:.0%}" if p is not None else ""
             what = marker.label or "undecided" if marker.status == "ok" else "abstains"
             why = f": {marker.reason}" if marker.reason else ""
             say(f"{time.strftime('%H:%M:%S')} {marker.sequence} {what}{share}{why}")
+        changed, before = before != (state.kind, state.headline), (state.kind, state.headline)
+        # That there are answers, or abstentions, the markers' own lines have said.
+        if changed and not (new and state.kind in ("good", "abstaining")):
+            say(f"{time.strftime('%H:%M:%S')} {state.whole}: {state.detail}".rstrip(": "))

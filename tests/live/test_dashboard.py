@@ -225,6 +225,7 @@ def test_foreign_pages_and_names_are_refused_everywhere(
         {"Host": f"evil.example:{port}"},
         {"Host": f"evil.example:{port}", "Origin": f"http://evil.example:{port}"},
         {"Host": f"127.0.0.1.evil.example:{port}"},
+        {"Host": "["},
         {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "iframe"},
     ]
     for headers in foreign:
@@ -243,6 +244,8 @@ def test_own_pages_are_served(address: str, token: str | None) -> None:
     assert (
         ask(address, **own, Host=f"localhost:{port}", Origin=f"http://localhost:{port}")[0] == 200
     )
+    if own:  # beside what other sites of this host have left
+        assert ask(address, Cookie='x={"a":1}; a[b]=1; ' + own["Cookie"])[0] == 200
     linked = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "document"}
     assert ask(address, **own, **linked)[0] == 200
 
@@ -286,3 +289,5 @@ def test_a_port_that_is_taken_or_a_weak_token_is_said_in_one_line() -> None:
     assert (code, "--token: 16 to 128 letters" in err) == (2, True)
     code, _, err = finish("dashboard", "--port", "0", "--metrics", "ftp://x", seconds=PATIENCE)
     assert (code, "is no address like" in err) == (2, True)
+    code, _, err = finish("dashboard", "--host", "127.0.0..1", seconds=PATIENCE)
+    assert (code, "cannot listen on 127.0.0..1" in err) == (2, True), err

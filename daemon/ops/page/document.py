@@ -98,6 +98,7 @@ class Page:
                 "kind": state.kind,
                 "sign": SIGNS[state.kind],
                 "headline": state.headline,
+                "lasting": state.lasting,
                 "detail": state.detail,
             },
             "decision": {

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import socket
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -38,17 +37,20 @@ class Doors(httputil.HTTPServerConnectionDelegate):
     ----------
     inside : tornado application
     token : str or None
+    name : str
+        One more that this host goes by.
     """
 
-    def __init__(self, inside: Any, token: str | None) -> None:
+    def __init__(self, inside: Any, token: str | None, name: str = "") -> None:
         self._inside = inside
         self._token = token
+        self._names = own_names(name)
 
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         delegate = self._inside.start_request(server_conn, request_conn)
-        return _Request(delegate, request_conn, self._token)
+        return _Request(delegate, request_conn, self._token, self._names)
 
     def on_close(self, server_conn: object) -> None:
         self._inside.on_close(server_conn)
@@ -56,15 +58,20 @@ class Doors(httputil.HTTPServerConnectionDelegate):
 
 class _Request(httputil.HTTPMessageDelegate):
     def __init__(
-        self, inside: httputil.HTTPMessageDelegate, connection: Any, token: str | None
+        self,
+        inside: httputil.HTTPMessageDelegate,
+        connection: Any,
+        token: str | None,
+        names: set[str],
     ) -> None:
         self._inside = inside
         self._connection = connection
         self._token = token
+        self._names = names
         self._passed = False
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
-        path, refusal = start_line.path, refused(headers)
+        path, refusal = start_line.path, refused(headers, self._names)
         if refusal:
             return self._answer(403, "Forbidden", f"{refusal}\n")
         if self._token is not None and not self._has_cookie(headers):
@@ -95,11 +102,9 @@ class _Request(httputil.HTTPMessageDelegate):
 
     def _has_cookie(self, headers: httputil.HTTPHeaders) -> bool:
         assert self._token is not None
-        try:
-            cookie = SimpleCookie(headers.get("Cookie", "")).get(_cookie(headers))
-        except CookieError:
-            return False
-        return cookie is not None and _same(cookie.value, self._token)
+        # As lenient as browsers: other sites of this host leave cookies of every kind.
+        cookies = httputil.parse_cookie(headers.get("Cookie", ""))
+        return _same(cookies.get(_cookie(headers), ""), self._token)
 
     def _answer(self, code: int, reason: str, text: str, more: Any = None) -> None:
         body = text.encode()
@@ -119,14 +124,17 @@ class _Request(httputil.HTTPMessageDelegate):
             pass  # whoever asked is gone
 
 
-def refused(headers: httputil.HTTPHeaders) -> str | None:
-    """Why a request with ``headers`` is refused, or None.
+def refused(headers: httputil.HTTPHeaders, names: set[str]) -> str | None:
+    """Why a request with ``headers`` is refused, or None; ``names`` are this host's.
 
-    An address in numbers cannot be a name that is made to point here; other names are this host's.
+    An address in numbers cannot be a name that is made to point here.
     """
     host = headers.get("Host", "").lower()
-    name = urlsplit(f"//{host}").hostname or ""
-    if not (_is_address(name) or name == "localhost" or name in _own_names()):
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        name = ""
+    if not (_is_address(name) or name in names):
         return "this host is not known here by that name"
     origin = headers.get("Origin")
     if origin is not None and origin.lower() != f"http://{host}":
@@ -137,9 +145,11 @@ def refused(headers: httputil.HTTPHeaders) -> str | None:
     return None
 
 
-def _own_names() -> set[str]:
-    name = socket.gethostname().lower()
-    return {name, f"{name.partition('.')[0]}.local"}
+def own_names(more: str) -> set[str]:
+    """With and without the domain."""
+    names = {name.lower() for name in (socket.gethostname(), more) if name}
+    short = {name.partition(".")[0] for name in names if not _is_address(name)}
+    return names | short | {f"{name}.local" for name in short} | {"localhost"}
 
 
 def _is_address(name: str) -> bool:

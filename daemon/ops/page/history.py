@@ -82,6 +82,8 @@ class History:
         width = seen.said.hop_seconds if seen.said else 1.0
         quads: dict[str, list[tuple[float, ...]]] = {name: [] for name in self._sources}
         for marker in seen.markers[len(seen.markers) - min(new, len(seen.markers)) :]:
+            if marker.stamp < self._drawn_at:
+                self._drawn_at = -math.inf  # the clock has stepped back
             if marker.stamp - self._drawn_at < _FINEST * 0.9 and marker.status == "ok":
                 continue
             left = max(marker.stamp - max(width, _FINEST), self._drawn_at)

@@ -54,6 +54,7 @@ window.eegd = (() => {
     document.body.dataset.kind = news.state.kind;
     text($("sign"), news.state.sign);
     text($("headline"), news.state.headline);
+    text($("lasting"), news.state.lasting);
     text($("detail"), news.state.detail);
     text($("clock"), news.clock);
     for (const element of document.querySelectorAll("[data-fact]")) {
@@ -199,7 +200,7 @@ window.eegd = (() => {
     $("stale").hidden = !old;
     document.body.toggleAttribute("data-stale", old);
     if (!old) return;
-    text($("stale"), `✕ This page has heard nothing from eegd dashboard for ${Math.round(silent / 1000)} s: what it shows is old.`);
+    text($("silent"), ` (${Math.round(silent / 1000)} s)`);
     if (silent < AGAIN || asking) return;
     asking = true; // of a small file: a page is work for the server
     const answer = await fetch("static/js/bokeh-api.min.js", { method: "HEAD", cache: "no-store" }).catch(() => null);

@@ -73,7 +73,7 @@ def serve(
         use_index=False,
         stats_log_frequency_milliseconds=3_600_000,
     )
-    http = HTTPServer(Doors(inside, token), max_buffer_size=_MESSAGE)
+    http = HTTPServer(Doors(inside, token, host), max_buffer_size=_MESSAGE)
     http.add_sockets(sockets)
     loop = IOLoop.current()
     server = BaseServer(loop, inside, http)
@@ -95,7 +95,7 @@ def serve(
 def _listen(host: str, port: int) -> list[socket.socket]:
     try:
         sockets: list[socket.socket] = bind_sockets(port, host)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"--host, --port: cannot listen on {clean(host)}:{port}: {reason}; choose a free port "
