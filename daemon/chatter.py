@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from pathlib import Path
 
 # Keras imports these for extras of its own where they are installed: a second, and 85 MB.
 _EXTRAS = ("matplotlib", "sklearn", "pandas", "torch")
@@ -20,7 +19,9 @@ def quiet_liblsl() -> None:
 
     Has to come before liblsl is first used in the process.
     """
-    if "LSLAPICFG" in os.environ or any(Path(f).expanduser().exists() for f in _CONFIG_FILES):
+    if "LSLAPICFG" in os.environ or any(
+        map(os.path.exists, map(os.path.expanduser, _CONFIG_FILES))
+    ):
         return
     import pylsl
 

@@ -105,6 +105,13 @@ def test_tensorflow_is_asked_in_a_process_that_may_fail(
     module = tmp_path / "tensorflow.py"
     module.write_text("raise ImportError('libcrypt.so.1: no such file')")
     assert software.Question().answer().error == "ImportError: libcrypt.so.1: no such file"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "json.py").write_text("raise ValueError('a module of the user')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir()
+    module.rename(tmp_path / "other" / "tensorflow.py")
+    assert software.Question().answer().error == "ImportError: libcrypt.so.1: no such file"
+    module = tmp_path / "other" / "tensorflow.py"
     module.write_text("import os; os.abort()")
     assert software.Question().answer().error == "it crashed (code -6)"
 
@@ -189,6 +196,15 @@ NFT = "table inet filter {{\n chain input {{\n type filter hook input priority 0
         ({"ufw": "Status: inactive"}, "ok"),
         ({"ufw": "Status: active\n22/tcp ALLOW Anywhere"}, "warning"),
         ({"ufw": "Status: active\n16571:16604/udp ALLOW Anywhere"}, "ok"),
+        ({"ufw": "Status: active\n16571:16604/udp DENY Anywhere"}, "fault"),
+        (
+            {
+                "nft": NFT.format(
+                    "policy accept;", "ip saddr 192.0.2.1 counter packets 16580 bytes 991234 drop"
+                )
+            },
+            "ok",
+        ),
         ({"firewalld": "public\n  services: ssh"}, "warning"),
         ({"firewalld": "public\n  ports: 16571-16604/udp"}, "ok"),
     ],
@@ -198,6 +214,13 @@ def test_a_firewall_is_judged_by_what_it_says_of_lsls_ports(
 ) -> None:
     (finding,) = firewall.judge(said, PORTS, 16571)
     assert level(finding) == expected
+
+
+def test_only_firewalls_that_answered_are_called_fine() -> None:
+    (finding,) = firewall.judge(
+        {"firewalld": "public\n ports: 16571-16604/udp", "nft": None}, PORTS, 16571
+    )
+    assert finding.text == "firewalld: nothing against LSL's ports; nft can be read by root only"
 
 
 # LSL config
@@ -254,7 +277,10 @@ def test_a_file_that_liblsl_leaves_out_is_a_fault(home: Path) -> None:
         ("[lab]\nSessionID = other\n", "warning"),
         ("[lab]\nKnownPeers = {127.0.0.1}\n", "ok"),
         ("[lab]\nKnownPeers = {nobody.invalid}\n", "fault"),
+        ("[lab]\nKnownPeers = {192.168.1..20}\n", "fault"),
         ("[ports]\nMulticastPort = 16000\n", "warning"),
+        ("[ports]\nMulticastPort = 70000\n", "fault"),
+        ("[ports]\nBasePort = -7\n", "fault"),
     ],
 )
 def test_what_an_lsl_config_can_do_wrong(home: Path, text: str, expected: str) -> None:

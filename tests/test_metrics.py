@@ -139,6 +139,27 @@ def test_those_who_ask_and_never_listen_keep_nobody_waiting(metrics: Metrics, po
         idler.close()
 
 
+def test_who_asks_a_byte_at_a_time_is_hung_up_on(
+    metrics: Metrics, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.ops.metrics.PATIENCE", 0.5)
+    metrics.serve(Fixed())
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.settimeout(0.1)
+        begin = time.perf_counter()
+        while True:
+            assert time.perf_counter() - begin < 10
+            try:
+                slow.sendall(b"X")
+                if not slow.recv(1):
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break  # it was hung up on between the two
+    assert get(port, "/healthz")[0] == 200
+
+
 def test_more_than_it_takes_at_once_are_turned_away(metrics: Metrics, port: int) -> None:
     metrics.serve(Fixed())
     before = threading.active_count()

@@ -158,6 +158,12 @@ def test_the_unit_follows_the_config_and_quotes_its_paths(tmp_path: Path) -> Non
     assert "DynamicUser=yes" not in lines
 
 
+def test_an_apostrophe_is_quoted() -> None:
+    lines = directives(systemd.unit(Path("/srv/anna's/c.yaml"), log=None, gpu=True, user=None))
+    (command,) = [line for line in lines if line.startswith("ExecStart=")]
+    assert command.endswith(""" -c "/srv/anna's/c.yaml\"""")
+
+
 def test_what_the_account_cannot_read_is_warned_about(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -85,6 +85,7 @@ def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool)
 
     Exit code 1 if there is a fault, 0 if not; warnings do not count.
     """
+    stop_at_once()
     quiet_liblsl()
     from daemon.ops import doctor
     from daemon.ops.doctor.finding import count, exit_code, lines
@@ -105,6 +106,7 @@ def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool)
 @main.command()
 @click.option(
     "--lsl-seconds",
+    type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
     help="Length of each of four runs over LSL; 0 leaves them out.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from daemon import __version__
-from daemon.errors import EegdError
+from daemon.errors import EegdError, UsageError
 
 log = logging.getLogger("daemon")
 
@@ -46,6 +47,11 @@ class _Group(click.Group):
             else:
                 click.echo(f"eegd: {error}", err=True)
             ctx.exit(error.exit_code)
+        except PermissionError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"eegd: {error.filename}: this account may not go there", err=True)
+            ctx.exit(UsageError.exit_code)
         except KeyboardInterrupt:
             click.echo("eegd: stopped", err=True)
             leave()
@@ -88,6 +94,10 @@ def is_asked_for(option: str) -> bool:
 @click.version_option(__version__, prog_name="eegd")
 def main() -> None:
     """Real-time EEG classifier: LSL stream in, class probabilities out."""
+    # Signs that a terminal or a file in another encoding does not have are no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     logging.basicConfig(
         format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO, stream=sys.stderr
     )

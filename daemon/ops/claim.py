@@ -17,6 +17,7 @@ import pylsl
 
 from daemon.discovery import Anything, find_streams
 from daemon.errors import UsageError
+from daemon.text import clean
 
 _ANSWER = 0.5  # seconds that streams have to answer
 
@@ -96,7 +97,8 @@ def _hold(name: str) -> socket.socket | None:
 
 
 def _refusal(key: str, value: str, host: str) -> UsageError:
+    where = clean(host) or "the network"
     return UsageError(
-        f"output.{key}: {value!r} is already published on {host or 'the network'}; stop the other "
-        f"daemon there, or choose another output.{key} here"
+        f"output.{key}: {value!r} is already published on {where}; stop the other daemon there, or "
+        f"choose another output.{key} here"
     )

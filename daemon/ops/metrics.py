@@ -5,7 +5,7 @@ Rules that hold here:
 - Figures are read when somebody asks for them. The hot loop only counts, as it does anyway, and
   notes two times for each prediction.
 - Whoever asks is answered by a thread of its own, which may hang without harm. There are at most
-  `CONNECTIONS` at once, and none lives longer than its `PATIENCE` with the other side.
+  `CONNECTIONS` at once, and each is over after `PATIENCE`, however slowly the other side goes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import logging
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 
@@ -167,10 +169,12 @@ class _Server(socketserver.ThreadingTCPServer):
             self.address_family = socket.AF_INET6
         self.metrics = metrics
         self._free = threading.Semaphore(CONNECTIONS)
+        self._until: dict[socket.socket, float] = {}
         super().__init__((host, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._free.acquire(blocking=False):
+            self._until[request] = time.monotonic() + PATIENCE
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -179,14 +183,21 @@ class _Server(socketserver.ThreadingTCPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._until.pop(request, None)
             self._free.release()
+
+    def service_actions(self) -> None:
+        """Twice a second. A socket's own time-out would begin anew with each byte."""
+        for request, until in tuple(self._until.items()):
+            if time.monotonic() > until:
+                with suppress(OSError):  # it is over already
+                    request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever asked went away; that is theirs to mend."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = PATIENCE
     server: _Server
 
     def do_GET(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sys
 import time
@@ -164,7 +165,7 @@ def require_readable(what: str, path: Path, user: str | None) -> None:
 
 def _quoted(word: str) -> str:
     word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{word}"' if " " in word or '"' in word or "\\" in word else word
+    return f'"{word}"' if re.search(r"""[\s"'\\]""", word) else word
 
 
 _UNIT = """\

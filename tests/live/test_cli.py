@@ -124,6 +124,27 @@ def test_a_missing_config_is_named(tmp_path: Path) -> None:
         one_line(2, answer, f"config file {path} does not exist")
 
 
+def test_an_encoding_without_arrows_is_no_reason_to_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    code, out, err = finish("doctor", "-c", str(tmp_path / "none.yaml"), "--only", "machine")
+    assert (code, err) == (1, "")
+    assert "? correct it" in out
+
+
+def test_a_folder_that_this_account_may_not_enter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    result = CliRunner().invoke(main, ["inspect", "closed/model.keras"])
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "eegd: closed/model.keras: this account may not go there\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "part"),
     [

@@ -71,13 +71,16 @@ def _asked(path: Path | None) -> tuple[Config | None, Contract | None, list[Find
             [fault("config", str(error), "correct it; the rest goes by the defaults")],
         )
     said = ok("config", str(path))
+    mend = "correct model.path or the contract; `eegd inspect` looks into a model"
     try:
         if not config.model.path.exists():
             raise UsageError(f"model {config.model.path} does not exist")
         contract = read_contract(config.model.path, config.model.contract)
     except UsageError as error:
-        mend = "correct model.path or the contract; `eegd inspect` looks into a model"
         return config, None, [said, fault("model", str(error), mend)]
+    except OSError as error:
+        why = f"model {config.model.path} cannot be reached: {error.strerror}"
+        return config, None, [said, fault("model", why, mend)]
     return config, contract, [said, ok("model", str(config.model.path))]
 
 

@@ -6,6 +6,7 @@ at rather than what will happen; whether data pass, the streams themselves show.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -24,7 +25,8 @@ TOOLS = {
 NEEDS = "UDP 16571, and TCP and UDP 16572 to 16604"
 _PATIENCE = 5.0
 _PORTS = re.compile(r"\b(\d{4,5})(?:[-:](\d{4,5}))?\b")
-_DROPS = re.compile(r"\b(drop|reject)\b", re.IGNORECASE)
+_DROPS = re.compile(r"\b(drop|reject|deny)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\bpackets \d+ bytes \d+")  # nft's counters, which are no ports
 _DROPS_ALL = re.compile(r"hook input .*policy drop|^-P INPUT DROP", re.MULTILINE)
 _MENDS = {
     "ufw": "`ufw allow 16571:16604/udp && ufw allow 16572:16604/tcp`",
@@ -41,7 +43,12 @@ def read() -> dict[str, str | None]:
             continue
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_PATIENCE, check=False
+                command,
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE,
+                check=False,
+                env={**os.environ, "LC_ALL": "C"},
             )
         except (OSError, subprocess.TimeoutExpired):
             said[tool] = None
@@ -71,7 +78,9 @@ def judge(said: Mapping[str, str | None], ports: range, multicast_port: int) -> 
             findings.append(warning(subject, text, mend))
     silent = [tool for tool, rules in said.items() if rules is None]
     if findings or len(silent) < len(said):
-        return findings or [ok(subject, f"{', '.join(said)}: nothing against LSL's ports")]
+        read = ", ".join(tool for tool in said if tool not in silent)
+        unread = f"; {', '.join(silent)} can be read by root only" if silent else ""
+        return findings or [ok(subject, f"{read}: nothing against LSL's ports{unread}")]
     return [ok(subject, f"{', '.join(silent)} can be read by root only")]
 
 
@@ -83,5 +92,6 @@ def _is_closed(tool: str, rules: str) -> bool:
 
 def _concerns(line: str, low: int, high: int) -> bool:
     return any(
-        int(first) <= high and int(last or first) >= low for first, last in _PORTS.findall(line)
+        int(first) <= high and int(last or first) >= low
+        for first, last in _PORTS.findall(_COUNTED.sub("", line))
     )

@@ -21,6 +21,7 @@ from daemon.text import clean
 PLACES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 _SCOPES = ("machine", "link", "site", "organization", "global")
 _KNOCK = 1.0  # seconds
+_PORTS = 1 << 16  # of a computer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,13 @@ class LslConfig:
 
     @property
     def ports(self) -> range:
-        """Those that outlets on this computer take theirs from."""
-        first = self.number("ports.BasePort", 16572)
-        return range(first, first + self.number("ports.PortRange", 32))
+        """Those that outlets on this computer take theirs from, as far as there are such ports."""
+        first = max(self.number("ports.BasePort", 16572), 1)
+        return range(first, min(first + self.number("ports.PortRange", 32), _PORTS))
 
     @property
     def multicast_port(self) -> int:
-        return self.number("ports.MulticastPort", 16571)
+        return min(max(self.number("ports.MulticastPort", 16571), 1), _PORTS - 1)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -104,7 +105,7 @@ def look(environment: Mapping[str, str] = os.environ) -> LslConfig:
     unreadable: dict[str, str] = {}
     for place in filter(None, (named, *PLACES)):
         path = Path(place).expanduser()
-        if place != named and not path.exists():
+        if place != named and not os.path.exists(path):  # noqa: PTH110 - nor raises it
             continue
         try:
             values = parse(path.read_text(encoding="utf-8", errors="replace"))
@@ -136,7 +137,7 @@ def _knock(peer: str, port: int) -> str:
         socket.create_connection((peer, port), _KNOCK).close()
     except ConnectionRefusedError:
         pass  # somebody is, without an outlet on that port
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         return "no computer of that name is known"
     except OSError as error:
         return f"does not answer on TCP port {port} ({error.strerror or 'no answer'})"
@@ -208,7 +209,15 @@ def judge(config: LslConfig) -> list[Finding]:
             )
         )
     for key, usual in (("MulticastPort", 16571), ("BasePort", 16572), ("PortRange", 32)):
-        if (number := config.number(f"ports.{key}", usual)) != usual:
+        if not 0 < config.number(f"ports.{key}", usual) < _PORTS:
+            findings.append(
+                fault(
+                    subject,
+                    f"{where}: {key} {config.number(f'ports.{key}', usual)} is none that there is",
+                    f"remove [ports] {key}: LSL's own is {usual}",
+                )
+            )
+        elif (number := config.number(f"ports.{key}", usual)) != usual:
             findings.append(
                 warning(
                     subject,

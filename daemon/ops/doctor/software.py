@@ -26,8 +26,11 @@ _CUDA_12 = (
     *("libcudart.so.12", "libcublas.so.12", "libcufft.so.11", "libcusolver.so.11"),
     *("libcusparse.so.12", "libcudnn.so.9"),
 )
+# Python would look for modules in the folder that it is called from, first of all.
 _ASK = """
-import json, sys
+import sys
+sys.path[:] = [place for place in sys.path if place]
+import json
 import tensorflow as tf
 gpus = tf.config.list_physical_devices("GPU")
 names = [tf.config.experimental.get_device_details(g).get("device_name", g.name) for g in gpus]
