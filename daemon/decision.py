@@ -13,6 +13,8 @@ import numpy as np
 
 from daemon.records import Float64
 
+_LEAST = 2.0**-25  # half of what a float32 below 1 can differ by from it
+
 
 class Decision:
     """Calibrate, smooth over time, compare with the threshold.
@@ -55,9 +57,12 @@ class Decision:
         softmax(log(p) / temperature), which is softmax(logits / temperature); at temperature 1
         the output is left exactly as it is.
         """
+        exact = self._temperature == 1.0
         if len(output) == 1:
-            output = np.concatenate([1 - output, output])
-        if self._temperature == 1.0:
+            # A float32 next to 1 is 1 itself, and would leave the other class without any chance.
+            least = 0.0 if exact else _LEAST
+            output = np.concatenate([np.maximum(1 - output, least), output])
+        if exact:
             return output
         # A probability that underflowed to 0 stays there: its logit was below float32's reach.
         logits = np.log(np.maximum(output, np.finfo(np.float64).tiny))

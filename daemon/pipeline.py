@@ -256,6 +256,8 @@ class Pipeline:
             return "the stream's clock stepped back within the window"
         if not np.isfinite(output).all():
             return "the model's output is not finite"
+        if len(output) == 1 and not 0 <= output[0] <= 1:
+            return "the model's one output is no probability"
         return None
 
     def _within(self, position: float) -> bool:

@@ -59,6 +59,18 @@ def test_an_underflown_probability_stays_finite(temperature: float) -> None:
     assert calibrated.sum() == pytest.approx(1.0)
 
 
+def test_a_saturated_sigmoid_is_calibrated_on_both_sides() -> None:
+    decision = Decision(("off", "on"), temperature=4.0)
+
+    def on(logit: float) -> float:
+        p = np.float32(1 / (1 + np.exp(-logit)))
+        return float(decision.probabilities(np.array([p], np.float64))[1])
+
+    assert on(-20.0) == pytest.approx(1 / (1 + np.exp(20.0 / 4)), rel=1e-6)
+    # Near 1 a float32 cannot tell logits above 16.6 apart: there the greatest that it tells counts.
+    assert 1 / (1 + np.exp(-16.6 / 4)) < on(20.0) == on(100.0) < 1 / (1 + np.exp(-17.4 / 4))
+
+
 def test_one_sigmoid_output_counts_as_two_classes() -> None:
     assert Decision(("off", "on")).probabilities(np.array([0.2])).tolist() == [0.8, 0.2]
     calibrated = Decision(("off", "on"), temperature=2.0).probabilities(np.array([0.2]))

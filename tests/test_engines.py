@@ -76,6 +76,19 @@ def test_outputs_that_are_no_probabilities_are_refused(activation: str) -> None:
         built(model)
 
 
+@pytest.mark.parametrize("kind", ["auto", "window"])
+def test_dropout_that_was_built_to_drop_for_ever_is_run_as_predict_runs_it(
+    kind: engines.Kind,
+) -> None:
+    eeg = keras.Input((WINDOW, CHANNELS))
+    kept = L.Dropout(0.5)(L.LSTM(8)(eeg), training=True)
+    model = keras.Model(eeg, L.Dense(2, activation="softmax")(kept))
+    samples = np.random.default_rng(0).normal(size=(WINDOW, CHANNELS)).astype(np.float32)
+    answer = built(model, kind).feed(samples, True)
+    expected = model.predict(samples[None], verbose=0)[0]
+    np.testing.assert_allclose(answer, expected, atol=1e-6)
+
+
 def built(model: keras.Model, kind: engines.Kind = "auto") -> engines.Engine:
     plan = engines.plan(model, kind, "cpu", window=WINDOW, hop=HOP)
     per_channel = len(model.inputs) > 1

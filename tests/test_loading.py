@@ -681,6 +681,25 @@ def test_hard_sigmoid_loads_only_from_keras_3(k: ModuleType, suffix: str, tmp_pa
 
 @KERAS
 @SUFFIX
+def test_what_was_built_to_train_for_ever_runs_as_predict_runs_it(
+    k: ModuleType, suffix: str, tmp_path: Path
+) -> None:
+    eeg = k.Input((STEPS, CHANNELS))
+    normal = k.layers.BatchNormalization(name="own")(eeg, training=True)
+    written = randomised(k.Model(eeg, k.layers.LSTM(4)(normal)))
+    path = saved(written, tmp_path / f"model{suffix}")
+    if k is keras:
+        samples = np.random.default_rng(0).normal(size=(2, STEPS, CHANNELS)).astype(np.float32)
+        expected = written.predict(samples, verbose=0)
+        np.testing.assert_allclose(load_keras(path).predict(samples, verbose=0), expected)
+    else:
+        message = refusal(path)
+        assert "'own'" in message
+        assert "training=True" in message
+
+
+@KERAS
+@SUFFIX
 def test_stateful_is_refused(k: ModuleType, suffix: str, tmp_path: Path) -> None:
     eeg = k.Input(batch_shape=(1, STEPS, CHANNELS))
     inner = k.layers.LSTM(4, stateful=True, name="keeps")
@@ -714,8 +733,22 @@ def test_accepted_inputs() -> None:
     assert check_fit(model_for((STEPS, 1)), contract(channels=1)) is False
 
 
-def test_one_output_is_enough_for_two_classes() -> None:
-    assert check_fit(model_for((STEPS, CHANNELS), outputs=1), contract(classes=2)) is False
+def test_one_sigmoid_is_enough_for_two_classes() -> None:
+    eeg = keras.Input((STEPS, CHANNELS))
+    logit = keras.layers.Dense(1)(keras.layers.LSTM(4)(eeg))
+    own = keras.layers.Dense(1, activation="sigmoid")(keras.layers.LSTM(4)(eeg))
+    two = contract(classes=2)
+    for output in (own, keras.layers.Activation("sigmoid")(logit), keras.ops.sigmoid(logit)):
+        assert check_fit(keras.Model(eeg, output), two) is False
+    nested = keras.Model(eeg, keras.Model(eeg, own)(eeg))
+    assert check_fit(nested, two) is False
+    tanh = keras.layers.Activation("tanh")(logit)
+    for output, said in ((logit, "linear"), (tanh, "tanh"), (keras.layers.LSTM(1)(eeg), "tanh")):
+        with pytest.raises(UsageError, match=f"one output is {said}, no probability"):
+            check_fit(keras.Model(eeg, output), two)
+
+
+def test_one_output_for_each_of_two_classes_is_taken() -> None:
     assert check_fit(model_for((STEPS, CHANNELS), outputs=2), contract(classes=2)) is False
 
 

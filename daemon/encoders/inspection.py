@@ -80,6 +80,13 @@ class _Rebuilder:
         if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
             raise Refused(f"{where} does not list its layers; {_REBUILD}")
         layers = [_entry(layer) for layer in config["layers"]]
+        for layer in layers:
+            if self.keras_2 and _trains(layer.get("inbound_nodes")):
+                raise Refused(
+                    f"{_where(layer)} is called with training=True, which Keras 3 leaves out "
+                    "in use and the Keras 2 that wrote the file does not; build it without, and "
+                    "save it again"
+                )
         content: Entry = {"name": _text(config.get("name", kind.lower()), where)}
         if kind == "Sequential":
             content["layers"] = [self.layer(layer) for layer in _with_input(layers)]
@@ -250,6 +257,13 @@ def _nodes(value: object, where: str) -> object:
     if isinstance(value, dict) and "class_name" not in value:
         return {key: _nodes(item, where) for key, item in value.items()}
     return _plain(value, where)
+
+
+def _trains(nodes: object) -> bool:
+    """Whether a call says ``training=True``, which in Keras 2 holds in `predict` too."""
+    if isinstance(nodes, dict):
+        return nodes.get("training") is True or any(map(_trains, nodes.values()))
+    return isinstance(nodes, list) and any(map(_trains, nodes))
 
 
 def _renumbered(calls: object, models: set[str]) -> object:

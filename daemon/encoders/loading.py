@@ -134,6 +134,8 @@ def check_fit(model: keras.Model, contract: Contract) -> bool:
                 f"it with keras.Input(…, dtype='float32')"
             )
     _check_outputs([tuple(tensor.shape) for tensor in model.outputs], contract)
+    if model.outputs[0].shape[-1] == 1:
+        _require_sigmoid(model)
     return per_channel
 
 
@@ -144,6 +146,20 @@ def _check_outputs(outputs: Sequence[Shape], contract: Contract) -> None:
         raise UsageError(
             f"the model gives {_shapes(outputs, 'output')}; the contract says {classes} classes "
             f"({', '.join(contract.classes)}), so one output (None, {classes})"
+        )
+
+
+def _require_sigmoid(model: keras.Model) -> None:
+    """Refuse one output that says it is a logit, or anything else than a probability."""
+    last = model
+    while isinstance(last, keras.Model):
+        last = last.outputs[0]._keras_history.operation
+    activation = getattr(getattr(last, "activation", None), "__name__", "sigmoid")
+    if activation not in ("sigmoid", "hard_sigmoid"):
+        raise UsageError(
+            f"the model's one output is {activation}, no probability: add "
+            "keras.layers.Activation('sigmoid') after it where it is trained with "
+            "from_logits=True, and save it again"
         )
 
 
