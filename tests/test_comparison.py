@@ -62,6 +62,15 @@ def test_the_delay_is_from_the_marker_to_the_first_right_label_and_to_the_last_f
     assert quantiles(found.steady) == [5.5, math.inf, math.inf, math.inf]
 
 
+def test_a_class_that_came_while_nothing_was_published_was_never_reached() -> None:
+    truth = [Interval(at, at + 10, "ab"[at // 10 % 2]) for at in range(0, 60, 10)]
+    predictions = [said(at + 0.5, "a" if at < 10 else "b") for at in (*range(12), *range(38, 45))]
+    found = compare(predictions, truth, CLASSES, window=2, hop=1)
+    # b at 10, a at 20 and b at 30 in the hole, a at 40; what comes at 50 nobody waited for.
+    assert found.changes == 4
+    assert found.first.tolist() == [0.5, math.inf, 8.5, math.inf]
+
+
 def test_no_decision_is_not_the_right_class() -> None:
     predictions = [said(0, "a"), said(11, None), said(12, "b"), said(13, None), said(14, "b")]
     truth = [Interval(10, 20, "b")]

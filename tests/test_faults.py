@@ -164,6 +164,18 @@ def test_every_death_begins_a_life_of_its_own() -> None:
     assert all(kind in KINDS for kind in PROCESS)
 
 
+def test_a_clock_that_jumped_stays_there_in_the_next_life() -> None:
+    faults = [
+        parse("jump:at=2,by=2"),
+        parse("drift:at=4,seconds=100,ppm=1000"),
+        parse("crash:at=10,seconds=3"),
+        parse("jump:at=20,by=-1"),
+        parse("crash:at=30,seconds=1"),
+    ]
+    ahead = [life.ahead for life in lives(faults, None)]
+    assert ahead == pytest.approx([0, 2 + 9e-3, 1 + 9e-3])
+
+
 def test_a_fault_while_the_amplifier_is_dead_is_refused() -> None:
     crash = parse("crash:at=10,seconds=3")
     with pytest.raises(UsageError, match="dead until 13 s"):

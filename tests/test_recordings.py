@@ -33,7 +33,7 @@ class XdfWriter:
         )
 
     def stream(self, stream: int, name: str, kind: str, fmt: str, **more: object) -> None:
-        labels = more.pop("labels", ())
+        labels, said = more.pop("labels", ()), more.pop("said", "")
         fields = {
             "name": name,
             "type": kind,
@@ -48,7 +48,8 @@ class XdfWriter:
         channels = "".join(
             f"<channel><label>{label}</label><unit>microvolts</unit></channel>" for label in labels
         )
-        desc = f"<desc><channels>{channels}</channels></desc>" if labels else "<desc/>"
+        inner = f"<channels>{channels}</channels>" if labels else ""
+        desc = f"<desc>{inner}{said}</desc>" if inner or said else "<desc/>"
         self.add(2, stream, f"<?xml version='1.0'?><info>{xml}{desc}</info>".encode())
 
     def samples(self, stream: int, stamps: list[float], values: list[bytes]) -> None:
@@ -164,12 +165,31 @@ def test_xdf_without_eeg_lists_what_it_has(tmp_path: Path):
     _refused(path, "holds no EEG", "'amp'", "0 samples", "'words'", "1 samples")
 
 
-def test_xdf_with_fewer_described_channels_than_it_has_gets_no_labels(tmp_path: Path):
+@pytest.mark.parametrize(("count", "labels"), [(1, ("C3",)), (3, ("C3", "C4", ""))])
+def test_xdf_with_other_channels_described_than_it_has_is_read_as_live(
+    tmp_path: Path, count: int, labels: tuple[str, ...]
+):
     xdf = XdfWriter()
-    xdf.stream(1, "amp", "EEG", "float32", labels=["C3"], channel_count=2)
-    xdf.samples(1, [1.0], [bytes(8)])
+    xdf.stream(1, "amp", "EEG", "float32", labels=["C3", "C4"], channel_count=count)
+    xdf.samples(1, [1.0], [bytes(4 * count)])
     stream = read_recording(_write(tmp_path / "s.xdf", xdf.content)).stream
-    assert (stream.labels, stream.units) == (("", ""), ("", ""))
+    assert stream.labels == labels
+    assert stream.units == tuple("microvolts" if label else "" for label in labels)
+
+
+def test_triggers_of_an_xdf_are_markers_and_eegds_own_codes_are_none(tmp_path: Path):
+    xdf = _session()
+    xdf.stream(4, "triggers", "Markers", "int32", nominal_srate=0)
+    xdf.samples(4, [10.5, 12.0], [struct.pack("<i", 7), struct.pack("<i", 33)])
+    xdf.stream(5, "Out-codes", "Markers", "int32", nominal_srate=0, said="<model>abc</model>")
+    xdf.samples(5, [10.5], [struct.pack("<i", 1)])
+    xdf.stream(6, "marks", "Stuff", "int16", labels=["a", "b"], nominal_srate=0)
+    xdf.samples(6, [10.5], [bytes(4)])
+    for stream in (4, 5, 6):
+        xdf.offset(stream, 10.0, 1000.0)
+    recording = read_recording(_write(tmp_path / "s.xdf", xdf.content))
+    numbers = [(round(at, 6), text) for at, text in recording.markers if text.isdigit()]
+    assert numbers == [(10.5, "7"), (12.0, "33")]
 
 
 def test_every_cut_of_an_xdf_is_noticed(tmp_path: Path):

@@ -77,6 +77,24 @@ def test_a_step_backward_is_kept_and_never_makes_the_timetable_run_backward():
     assert [due for due, _ in items] == pytest.approx([0, 0.01, 0.02, 0.02, 0.02, 0.03])
 
 
+def test_a_clock_that_was_set_back_makes_no_burst():
+    once = [50_000 + n / 100 for n in range(300)]
+    again = [30 + n / 100 for n in range(300)]
+    source = recording_source(_recording(once + again, markers=[(31.0, "a")]), chunk=10)
+    items = _items(source)
+    chunks = _chunks(items)
+    np.testing.assert_allclose(
+        np.concatenate([chunk.stamps for _, chunk in chunks]), np.subtract(once + again, once[0])
+    )
+    waits = np.diff([due for due, _ in chunks])
+    assert waits.max() == pytest.approx(0.1)
+    # What follows the step is due with it, and from there on all goes by the clock as it is then.
+    assert np.sort(waits)[:2] == pytest.approx([0.09, 0.1])
+    assert chunks[-1][0] == pytest.approx(5.97, abs=0.02)
+    half = _chunks(_items(recording_source(_recording(once + again), chunk=10), seconds=3.5))
+    assert sum(len(chunk.stamps) for _, chunk in half) == pytest.approx(350, abs=2)
+
+
 @pytest.mark.parametrize("speed", [0.5, 4.0, float("inf")])
 def test_speed_changes_when_and_not_what(speed: float):
     recording = _recording([i / 100 for i in range(30)], markers=[(0.05, "a"), (0.2, "b")])

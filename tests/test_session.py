@@ -37,14 +37,20 @@ def marker(n: int, **changed: Any) -> str:
 
 
 class Writer(XdfWriter):
-    def eeg(self, stream: int = 1, name: str = "amp") -> None:
-        self.stream(stream, name, "EEG", "float32", labels=["C3"], hostname="there")
+    def eeg(self, stream: int = 1, name: str = "amp", host: str = "there") -> None:
+        self.stream(stream, name, "EEG", "float32", labels=["C3"], hostname=host)
         values = [struct.pack("<f", n) for n in range(200)]
         self.samples(stream, (100 + STEPS).tolist(), values)
         for at, noise in enumerate((0, 1e-4, -1e-4, 1e-4, 0)):
             self.offset(stream, 100.0 + at, EEG_BEHIND + noise)
 
-    def ours(self, texts: list[str], name: str = "Out", stream: int = 2) -> None:
+    def ours(
+        self,
+        texts: list[str],
+        name: str = "Out",
+        stream: int = 2,
+        behind: float = DAEMON_BEHIND,
+    ) -> None:
         said = {"model": "abc", "hop": "10", "window": "50"}
         self.stream(stream, name, "Markers", "string", nominal_srate=0, said=said)
         body = b"\x04" + struct.pack("<I", len(texts))
@@ -53,7 +59,7 @@ class Writer(XdfWriter):
             body += b"\x08" + struct.pack("<d", 1500.0) + b"\x04"
             body += struct.pack("<I", len(coded)) + coded
         self.add(3, stream, body)
-        self.offset(stream, 1500.0, DAEMON_BEHIND)
+        self.offset(stream, 1500.0, behind)
 
     def stream(self, stream: int, name: str, kind: str, fmt: str, **more: object) -> None:
         said = more.pop("said", None)
@@ -98,6 +104,17 @@ def test_predictions_lie_on_the_clock_of_the_eeg(tmp_path: Path) -> None:
     assert (session.probabilities, session.codes) == (None, None)
     assert [text for _, text in session.eeg.markers] == ["rest"]
     np.testing.assert_array_equal(session.eeg.stamps, 100 + STEPS)
+
+
+@pytest.mark.parametrize("apart", [0.0015, 7.0])
+def test_two_streams_of_one_host_have_one_clock(tmp_path: Path, apart: float) -> None:
+    """What the recorder measured of it twice differs by the network's noise, and by no more."""
+    xdf = Writer()
+    xdf.eeg(host="here")
+    xdf.ours([marker(0)], behind=EEG_BEHIND + apart)
+    session = read(tmp_path, xdf)
+    expected = [1499.5, 1500.0] if apart < 1 else [1499.5 + apart, 1500.0 + apart]
+    np.testing.assert_allclose(session.spans, [expected], atol=2e-4 if apart > 1 else 0)
 
 
 def test_the_other_two_streams_are_found_and_are_never_the_eeg(tmp_path: Path) -> None:

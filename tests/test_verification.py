@@ -193,6 +193,31 @@ def test_a_changed_label_code_or_verdict_is_found() -> None:
     assert len(found.faults()) == 4
 
 
+def test_a_stream_that_was_lost_while_it_was_recorded_is_found() -> None:
+    lab = Lab(samples=20_000)
+    lab.hear(None)
+    whole = lab.recorded()
+    assert whole.probabilities is not None
+    assert whole.codes is not None
+    cut = 3
+    session = replace(
+        whole,
+        probabilities=replace(
+            whole.probabilities,
+            stamps=whole.probabilities.stamps[:cut],
+            values=whole.probabilities.values[:cut],
+        ),
+        codes=replace(
+            whole.codes, stamps=whole.codes.stamps[-cut:], values=whole.codes.values[-cut:]
+        ),
+    )
+    missing = disagreements(session, CLASSES)
+    # Within seconds of the end, or the beginning, one stream may have been recorded longer.
+    at = whole.codes.stamps
+    assert missing["probabilities"] == ((at > at[cut - 1]) & (at < at[-1] - 5.0)).sum() > 1900
+    assert missing["codes"] == ((at > at[0] + 5.0) & (at < at[-cut])).sum() > 1900
+
+
 def test_missing_numbers_are_named_and_the_others_still_checked() -> None:
     lab = Lab(FILTERS)
     lab.hear(0, 2000)

@@ -70,7 +70,8 @@ def simulate(
                     if fault.kind == "other":
                         other, _ = start(_other(life, fault, str(fault.values["what"])))
                         beside.append(other)
-                        other.join()
+                        while other.is_alive() and not stop.is_set():
+                            other.join(0.1)
                     else:
                         wait(fault["seconds"])
                     break

@@ -7,8 +7,8 @@ Rules that hold here:
   against the accuracy, and it is not the right class when the delay is measured.
 - The delay of a change is the time from its marker to the end of the first window with the right
   label; and of the first from which on all are right until the class ends. A class that is not
-  reached while it lasts counts as a delay without end. Changes before the first prediction are
-  left out.
+  reached while it lasts, for whatever reason, counts as a delay without end. Changes before the
+  first prediction and after the last are left out.
 - Overlapping windows share samples, so they are no independent decisions: an interval of
   confidence that takes them for such is too narrow, and none is given here.
 """
@@ -147,11 +147,12 @@ def compare(
         if prediction.window_start >= truth[n].begin:
             within.append(correct)
     first_end = predictions[0].window_end if predictions else np.inf
+    last_end = max((prediction.window_end for prediction in predictions), default=-np.inf)
     delays = np.array(
         [
             _delays(ends[n])
             for n, interval in enumerate(truth)
-            if interval.begin > first_end and ends[n]
+            if first_end < interval.begin < last_end
         ]
     ).reshape(-1, 2)
     accuracy = _share([correct for _, correct in right])

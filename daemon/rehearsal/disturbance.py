@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from daemon.records import Chunk
+from daemon.records import Chunk, Float64
 from daemon.rehearsal.faults import PROCESS, Fault
 from daemon.rehearsal.sources import Marker
 
@@ -69,6 +69,17 @@ def lateness(faults: Sequence[Fault]) -> float:
     return sum(fault["seconds"] for fault in faults if fault.kind == "burst")
 
 
+def ahead_by(faults: Sequence[Fault], times: Float64) -> Float64:
+    """Seconds by which jumps and drifts have put the clock ahead at each of ``times``."""
+    ahead: Float64 = np.zeros_like(times, np.float64)
+    for fault in faults:
+        if fault.kind == "jump":
+            ahead += fault["by"] * (times >= fault.at - 1e-9)
+        elif fault.kind == "drift":
+            ahead += 1e-6 * fault["ppm"] * np.clip(times - fault.at, 0, fault["seconds"])
+    return ahead
+
+
 def _numbered(items: Iterator[tuple[float, Chunk | Marker]], rate: float) -> Timed:
     for due, item in items:
         if isinstance(item, Chunk):
@@ -86,15 +97,11 @@ def _changed(
             yield due, item
             continue
         times = item.numbers / rate
-        samples, stamps = item.chunk.samples.copy(), item.chunk.stamps.copy()
+        samples, stamps = item.chunk.samples.copy(), item.chunk.stamps + ahead_by(faults, times)
         keep = np.ones(len(stamps), bool)
         for fault in faults:
             inside = fault.within(times)
-            if fault.kind == "jump":
-                stamps += fault["by"] * (times >= fault.at - 1e-9)
-            elif fault.kind == "drift":
-                stamps += 1e-6 * fault["ppm"] * np.clip(times - fault.at, 0, fault["seconds"])
-            elif not inside.any():
+            if not inside.any():
                 continue
             elif fault.kind == "gap":
                 keep &= ~inside

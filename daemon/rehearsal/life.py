@@ -27,7 +27,7 @@ import numpy as np
 
 from daemon.errors import UsageError
 from daemon.records import Chunk
-from daemon.rehearsal.disturbance import Sent, disturbed, lateness
+from daemon.rehearsal.disturbance import Sent, ahead_by, disturbed, lateness
 from daemon.rehearsal.faults import DEATHS, Fault
 from daemon.rehearsal.replay import Item, Timed, play
 from daemon.rehearsal.simulator import CLASSES, Simulator
@@ -55,7 +55,8 @@ class Amplifier:
 class Life:
     """From one start of the process to its end, in the source's time.
 
-    One that a loaded machine starts late is over by ``latest``, on LSL's clock, all the same.
+    One that a loaded machine starts late is over by ``latest``, on LSL's clock, all the same. Its
+    stamps lie ``ahead`` seconds ahead: by what the faults of the lives before have left.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Life:
     faults: tuple[Fault, ...]
     what: str = ""
     latest: float | None = None
+    ahead: float = 0.0
 
 
 def lives(faults: Sequence[Fault], seconds: float | None) -> list[Life]:
@@ -75,7 +77,7 @@ def lives(faults: Sequence[Fault], seconds: float | None) -> list[Life]:
         A fault begins while the amplifier is dead, or after its end.
     """
     end = math.inf if seconds is None else seconds
-    begin = 0.0
+    begin = ahead = 0.0
     mine: list[Fault] = []
     found: list[Life] = []
     for fault in sorted(faults, key=lambda fault: fault.at):
@@ -86,11 +88,12 @@ def lives(faults: Sequence[Fault], seconds: float | None) -> list[Life]:
             )
         mine.append(fault.since(begin))
         if fault.kind in DEATHS:
-            found.append(Life(len(found), begin, None, tuple(mine)))
+            found.append(Life(len(found), begin, None, tuple(mine), ahead=ahead))
+            ahead += float(ahead_by(mine, np.array(fault.end - begin)))
             begin, mine = fault.end, []
     if begin < end:
         left = None if seconds is None else seconds - begin
-        found.append(Life(len(found), begin, left, tuple(mine)))
+        found.append(Life(len(found), begin, left, tuple(mine), ahead=ahead))
     return found
 
 
@@ -180,7 +183,7 @@ def live(
             stop=stop,
             wait_for_consumer=None if life.what else amplifier.wait,
             disturb=disturb,
-            late=lateness(life.faults),
+            late=lateness(life.faults) - life.ahead,
             origin=origin,
         )
     note({"ended": local_clock(), "life": life.number})

@@ -47,8 +47,9 @@ class Recording:
         The stamps mapped to the recorder's clock by the clock offsets of an XDF file, for
         comparing streams of different hosts; equal to ``stamps`` in the other formats.
     markers : tuple of (float, str)
-        In order of time, on the clock of ``stamps``. XDF: every string stream, mapped by both
-        streams' clock offsets. Otherwise the annotations.
+        In order of time, on the clock of ``stamps``. XDF: every stream of strings, or of single
+        whole numbers at no rate, mapped by both streams' clock offsets. Otherwise the annotations,
+        and what rises on stimulus channels, as a number.
     """
 
     path: Path

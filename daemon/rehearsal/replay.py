@@ -5,7 +5,8 @@ Rules that hold here:
 - Every sample carries an explicit stamp: the start on this host's ``local_clock`` plus the
   recorded time since the first sample. Steps between stamps are the recording's own, so a gap, a
   jitter or a backward step is replayed as it was.
-- A sample goes out when its chunk would have been measured, a marker at its own time.
+- A sample goes out when its chunk would have been measured, a marker at its own time. Where the
+  recorded clock was set back, by more than jitter is, the next chunk follows at once.
   ``timetable`` alone decides when; it knows no clock.
 - ``speed`` shortens the waiting and nothing else: at speed 10 the stamps run ahead of the clock
   by 0.9 s for each second of the recording. A consumer that cannot keep up loses the oldest
@@ -26,6 +27,9 @@ from daemon.records import Chunk, StreamDescription
 from daemon.rehearsal.sources import Marker, Source
 
 logger = logging.getLogger(__name__)
+
+_SET_BACK = 1.0  # seconds
+_LONG = 30.0  # seconds, of which one waits without a word
 
 Timed = Iterator[tuple[float, Chunk | Marker]]
 Item = Chunk | Marker | Callable[[float], None]
@@ -59,17 +63,19 @@ def timetable(
         Its stamps are as the source has them.
     """
     end = np.inf if seconds is None else burst + seconds
-    due = 0.0
+    due = latest = back = 0.0
 
     def later(at: float) -> float:
-        return max(due, (at - burst) / speed)
+        return max(due, (at + back - burst) / speed)
 
     for chunk, markers in pieces:
-        keep = chunk.stamps < end - 1e-9
+        if len(chunk.stamps) and (step := latest - back - float(chunk.stamps[0])) > _SET_BACK:
+            back += step
+        keep = chunk.stamps + back < end - 1e-9
         if not keep.all():
             stop = int(np.argmin(keep))
             chunk = Chunk(chunk.samples[:stop], chunk.stamps[:stop])
-            markers = [marker for marker in markers if marker[0] < end]
+            markers = [marker for marker in markers if marker[0] + back < end]
         last = float(chunk.stamps.max()) if len(chunk.stamps) else -np.inf
         for marker in markers:
             # One behind the last sample is not waited for.
@@ -77,6 +83,7 @@ def timetable(
             yield due, marker
         if len(chunk.stamps):
             due = later(last)
+            latest = max(latest, last + back)
             yield due, chunk
         if not keep.all():
             return
@@ -151,6 +158,8 @@ def play(
         first += (start - origin) * (speed - 1)
     timed = timetable(source.pieces, speed=speed, burst=burst, seconds=seconds)
     for due, item in disturb(timed):
+        if (ahead := start + due - local_clock()) > _LONG:
+            logger.warning("a gap: nothing comes for %.0f s", ahead)
         if stop.wait(max(0.0, start + due - local_clock())):
             return pushed
         if isinstance(item, Chunk):

@@ -10,6 +10,8 @@ import numpy as np
 from daemon.records import Prediction
 from daemon.rehearsal.session import Session, Track
 
+_TURNS = 5.0  # seconds
+
 
 def disagreements(session: Session, classes: Sequence[str]) -> dict[str, int | None]:
     """For each of the two: how many samples do not say what the markers say, or are missing.
@@ -34,15 +36,15 @@ def _wrong(
 ) -> int | None:
     """Samples of ``track`` that are not one of ``told`` with its values, or the other way round.
 
-    Only where both streams were recorded: a recorder begins and ends them one by one. At the very
-    first and last stamp one of both may have a sample more.
+    A recorder begins and ends its streams one by one, within `_TURNS`: what only one of both can
+    have is not asked for there. At the very first and last stamp one may have a sample more.
     """
     if track is None:
         return None
-    if not len(track.stamps) or not said:
+    if not len(track.stamps) or not told:
         return len(told)
-    first = max(float(track.stamps[0]), said[0].window_end)
-    last = min(float(track.stamps[-1]), said[-1].window_end)
+    first = max(min(float(track.stamps[0]), told[0].window_end + _TURNS), said[0].window_end)
+    last = min(max(float(track.stamps[-1]), told[-1].window_end - _TURNS), said[-1].window_end)
     expected = Counter(
         (p.window_end, *np.asarray(row, track.values.dtype).tolist())
         for p, row in zip(told, values, strict=True)

@@ -115,7 +115,7 @@ def read_xdf(
 
 
 def markers_beside(chosen: XdfStream, others: Iterable[XdfStream]) -> Markers:
-    """The samples of the string streams among ``others`` on the clock of ``chosen``, by time."""
+    """Events of the streams among ``others`` that tell any, on the clock of ``chosen``, by time."""
     # From the recorder's clock to the EEG's, by the offset of the nearest samples.
     order = np.argsort(chosen.synchronized, kind="stable")
     at = chosen.synchronized[order]
@@ -123,10 +123,25 @@ def markers_beside(chosen: XdfStream, others: Iterable[XdfStream]) -> Markers:
     marks = [
         (float(stamp - np.interp(stamp, at, offsets)), text)
         for other in others
-        if other.about.channel_format == "string"
-        for stamp, text in zip(other.synchronized, other.values, strict=True)
+        if _tells_events(other)
+        for stamp, text in zip(other.synchronized, _texts(other), strict=True)
     ]
     return tuple(sorted(marks, key=lambda mark: mark[0]))
+
+
+def _tells_events(stream: XdfStream) -> bool:
+    """Text; or single whole numbers at no rate, which are triggers if they are not eegd's codes."""
+    about = stream.about
+    if about.channel_format == "string":
+        return True
+    whole = about.channel_format.startswith("int") and about.channel_count == 1
+    return whole and not about.sample_rate and "model" not in stream.said
+
+
+def _texts(stream: XdfStream) -> list[str]:
+    if stream.about.channel_format == "string":
+        return list(stream.values)
+    return [str(int(row[0])) for row in stream.values]
 
 
 def choose(path: Path, streams: Iterable[XdfStream], wanted: dict[str, str]) -> XdfStream:
@@ -181,8 +196,9 @@ def _describe(info: Any, path: Path) -> StreamDescription:
     desc = (info.get("desc") or [None])[0]
     channels = desc.get("channels") if isinstance(desc, dict) else None
     listed = channels[0].get("channel") if channels and isinstance(channels[0], dict) else None
-    if not listed or len(listed) != count:
-        listed = [{}] * count
+    # As `daemon.discovery.describe` reads it live: the first channels, as far as it goes.
+    listed = [*(listed or ())][:count]
+    listed += [{}] * (count - len(listed))
     return StreamDescription(
         name=text(info, "name") or clean(path.stem),
         type=text(info, "type"),
