@@ -14,6 +14,7 @@ import pytest
 
 from daemon.errors import UsageError
 from daemon.rehearsal.recordings import Recording, read_recording
+from daemon.rehearsal.seams import UNKNOWN
 
 DATA = Path(__file__).parents[1].parent / "shared/data"
 needs_data = pytest.mark.skipif(
@@ -295,6 +296,91 @@ def test_set(tmp_path: Path, volts: np.ndarray):
     assert recording.markers == ((1.0, "T1"), (5.5, "T2"))
     for cut in (100, 4000, path.stat().st_size - 50):
         _refused(_write(tmp_path / "cut.set", path.read_bytes()[:cut]), f"({cut} bytes)", "cut off")
+
+
+def _holes(recording: Recording) -> list[tuple[float, float]]:
+    """Before and after each."""
+    at = recording.stamps
+    return [(at[n], at[n + 1]) for n in np.flatnonzero(np.diff(at) > 1.5 / RATE)]
+
+
+def test_what_was_cut_out_of_a_set_is_a_hole(tmp_path: Path, volts: np.ndarray):
+    import mne
+
+    raw = _mne_raw(volts)
+    notes = mne.Annotations([8.0 - 0.5 / RATE, 9.0], [10.0, 0.0], ["boundary", "T3"])
+    path = tmp_path / "my.set"
+    raw.set_annotations(raw.annotations + notes, verbose="error").export(path, verbose="error")
+    recording = read_recording(path)
+    assert _holes(recording) == [pytest.approx((8 - 1 / RATE, 18))]
+    assert len(recording.samples) == volts.shape[1]
+    marks = [mark for mark in recording.markers if mark[1] != "boundary"]
+    assert marks == [(1.0, "T1"), (5.5, "T2"), (pytest.approx(19.0, abs=1 / RATE), "T3")]
+
+
+def test_what_a_fif_never_acquired_is_a_hole(tmp_path: Path, volts: np.ndarray):
+    import mne
+
+    raw = _mne_raw(volts, first_samp=480)
+    raw.annotations.append(3 + 7.0, 2.0, "BAD_ACQ_SKIP")
+    path = tmp_path / "skip_raw.fif"
+    raw.save(path, fmt="double", verbose="error")
+    recording = read_recording(path)
+    assert _holes(recording) == [pytest.approx((7 - 1 / RATE, 9))]
+    assert len(recording.samples) == volts.shape[1] - 2 * RATE
+    joined = mne.concatenate_raws([_mne_raw(volts), _mne_raw(volts)], verbose="error")
+    joined.save(tmp_path / "joined_raw.fif", fmt="double", verbose="error")
+    (seam,) = _holes(read_recording(tmp_path / "joined_raw.fif"))
+    assert seam == pytest.approx((20 - 1 / RATE, 20 + UNKNOWN))
+
+
+@pytest.mark.parametrize("suffix", [".fif", ".bdf"])
+def test_triggers_are_markers(tmp_path: Path, volts: np.ndarray, suffix: str):
+    path = tmp_path / f"my_raw{suffix}"
+    codes = np.zeros(volts.shape[1])
+    codes[int(4 * RATE) : int(4 * RATE) + 3] = 5
+    codes[int(9 * RATE) :] = 129
+    if suffix == ".fif":
+        raw = _mne_raw(volts, first_samp=480, stim=True)
+        raw.load_data()._data[-1] = codes
+        raw.save(path, fmt="double", verbose="error")
+    else:
+        import edfio
+
+        status = edfio.BdfSignal(codes, RATE, label="Status", physical_range=(-8388608, 8388607))
+        eeg = edfio.BdfSignal(volts[0] * 1e6, RATE, label="C3", physical_dimension="uV")
+        edfio.Bdf([eeg, status]).write(path)
+    recording = read_recording(path)
+    numbers = [mark for mark in recording.markers if mark[1].isdigit()]
+    assert numbers == [(4.0, "5"), (9.0, "129")]
+
+
+@pytest.mark.parametrize(("emg", "left"), [(1, "EMG0"), (5, "C3")])
+def test_signals_of_another_rate_are_left_out_and_named(
+    tmp_path: Path, emg: int, left: str, caplog: pytest.LogCaptureFixture
+):
+    """Resampled over the whole file, they would hold what came after."""
+    import edfio
+
+    random = np.random.default_rng(0)
+
+    def signals(rate: float, labels: list[str]):
+        return [
+            edfio.EdfSignal(random.normal(size=int(10 * rate)), rate, label=label)
+            for label in labels
+        ]
+
+    eeg = signals(128, ["C3", "C4"])
+    fast = signals(256, [f"EMG{n}" for n in range(emg)])
+    path = tmp_path / "mixed.edf"
+    edfio.Edf([*fast[:1], *eeg, *fast[1:]]).write(path)
+    recording = read_recording(path)
+    kept = eeg if emg == 1 else fast
+    assert recording.stream.sample_rate == (128 if emg == 1 else 256)
+    assert list(recording.stream.labels) == [signal.label for signal in kept]
+    np.testing.assert_allclose(recording.samples, np.stack([s.data for s in kept]).T, atol=1e-9)
+    assert left in caplog.text
+    assert "left out, sampled at another rate" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["edf", "bdf"])

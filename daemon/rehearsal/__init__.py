@@ -7,6 +7,7 @@ rhythms      where its sources lie and what each class does to them
 recordings   XDF, EDF, BDF, FIF, SET → Recording
 xdf          the XDF part of it
 session      an XDF file with the EEG and what the daemon published of it
+seams        where a file's samples do not follow each other in time
 integrity    is a recording file whole?
 complaints   what pyxdf and MNE complain of, as one line
 sources      the simulator or a recording as chunks that begin at time 0

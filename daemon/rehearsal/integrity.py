@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, NoReturn, cast
+from typing import BinaryIO, NamedTuple, NoReturn, cast
 
 from daemon.errors import UsageError
 
@@ -103,13 +103,21 @@ def check_fif(path: Path) -> None:
             at = following if following > 0 else at + 16 + size  # 0: the one behind this
 
 
-def check_edf(path: Path) -> tuple[str, ...]:
+class Signal(NamedTuple):
+    """What the header of an EDF or BDF file says of one of its signals; ``rate`` in Hz."""
+
+    label: str
+    dimension: str
+    rate: float
+
+
+def check_edf(path: Path) -> tuple[Signal, ...]:
     """Compare an EDF or BDF file with its own header.
 
     Returns
     -------
-    tuple of str
-        The physical dimension of each signal that is not an annotation, in the file's order.
+    tuple of Signal
+        All that are no annotations, in the file's order.
 
     Raises
     ------
@@ -147,7 +155,11 @@ def check_edf(path: Path) -> tuple[str, ...]:
         if head[192:236].startswith((b"EDF+D", b"BDF+D")) and annotations:
             offset = header_bytes + sum(samples[: annotations[0]]) * sample_bytes
             _check_contiguous(path, file, offset, record, duration, whole)
-    return tuple(d for i, d in enumerate(dimensions) if i not in annotations)
+    return tuple(
+        Signal(name, dimension, count / duration if duration > 0 else 0.0)
+        for i, (name, dimension, count) in enumerate(zip(names, dimensions, samples, strict=True))
+        if i not in annotations
+    )
 
 
 def _fields(file: BinaryIO, count: int, width: int) -> list[str]:

@@ -7,7 +7,9 @@ they log and warn about is kept quiet, what they fail with becomes one line.
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,13 @@ import numpy as np
 from daemon.errors import UsageError
 from daemon.records import Float64, Samples, StreamDescription
 from daemon.rehearsal.complaints import quiet, readable, unreadable
-from daemon.rehearsal.integrity import check_edf, check_fif
+from daemon.rehearsal.integrity import Signal, check_edf, check_fif
 from daemon.rehearsal.matlab import check_set
+from daemon.rehearsal.seams import on_the_clock
 from daemon.rehearsal.xdf import Markers, read_xdf
 from daemon.text import clean
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".xdf", ".xdfz", ".xdf.gz", ".edf", ".bdf", ".fif", ".fif.gz", ".set")
 
@@ -42,7 +47,7 @@ class Recording:
         which MNE gives in volts; stimulus channels are left out.
     stamps : float64 array, shape (n,)
         Seconds. XDF: the recorded stamps, on the clock of the EEG's own host. Otherwise the
-        sample's index over the rate.
+        sample's index over the rate, and what was cut out before it (`daemon.rehearsal.seams`).
     synchronized : float64 array, shape (n,)
         The stamps mapped to the recorder's clock by the clock offsets of an XDF file, for
         comparing streams of different hosts; equal to ``stamps`` in the other formats.
@@ -101,7 +106,8 @@ def _read_with_mne(path: Path, type: str) -> Recording:
     import mne
 
     lower = path.name.lower()
-    dimensions: tuple[str, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    how: dict[str, Any] = {}
     if lower.endswith(".set"):
         # Asked here because MNE's own complaint comes late and is not an ImportError.
         import pymatreader  # noqa: F401
@@ -109,7 +115,8 @@ def _read_with_mne(path: Path, type: str) -> Recording:
         check_set(path)
         read = mne.io.read_raw_eeglab
     elif lower.endswith((".edf", ".bdf")):
-        dimensions = check_edf(path)
+        signals, others = _of_one_rate(path, check_edf(path))
+        how = {"exclude": others}
         read = mne.io.read_raw_edf if lower.endswith(".edf") else mne.io.read_raw_bdf
     else:
         check_fif(path)
@@ -117,12 +124,14 @@ def _read_with_mne(path: Path, type: str) -> Recording:
     with quiet("mne"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            raw = read(path, verbose="error")
+            raw = read(path, verbose="error", **how)
             picks = [i for i, kind in enumerate(raw.get_channel_types()) if kind != "stim"]
             samples: Samples = raw.get_data(picks).T if picks else np.empty((0, 0))
             rate = float(raw.info["sfreq"])
-            onsets = raw.annotations.onset - raw.first_time
+            onsets = (raw.annotations.onset - raw.first_time).tolist()
+            durations = raw.annotations.duration.tolist()
             texts = [str(text) for text in raw.annotations.description]
+            triggers = _triggers(raw)
         except ImportError:
             raise
         except Exception as error:
@@ -130,11 +139,13 @@ def _read_with_mne(path: Path, type: str) -> Recording:
     if not samples.size:
         raise UsageError(f"recording {path} holds no EEG: it has no samples besides stimuli")
     units = [_unit(raw.info["chs"][i]["unit"]) for i in picks]
-    if len(dimensions) == len(raw.ch_names):
+    if len(signals) == len(raw.ch_names):
         for position, i in enumerate(picks):
-            if dimensions[i] not in _SCALED_BY_MNE:
-                units[position] = clean(_utf8(dimensions[i]))
-    stamps = np.arange(len(samples)) / rate
+            if signals[i].dimension not in _SCALED_BY_MNE:
+                units[position] = clean(_utf8(signals[i].dimension))
+    notes = list(zip(onsets, durations, texts, strict=True))
+    received, stamps, moved = on_the_clock(len(samples), rate, notes)
+    samples, stamps = samples[received], stamps[received]
     stream = StreamDescription(
         name=path.name[: -len(next(s for s in SUFFIXES[::-1] if lower.endswith(s)))],
         type=type,
@@ -145,8 +156,48 @@ def _read_with_mne(path: Path, type: str) -> Recording:
         labels=tuple(clean(raw.ch_names[i]) for i in picks),
         units=tuple(units),
     )
-    marks = sorted(zip(map(float, onsets), texts, strict=True), key=lambda mark: mark[0])
+    marks = [(moved(at), text) for at, text in (*zip(onsets, texts, strict=True), *triggers)]
+    marks.sort(key=lambda mark: mark[0])
     return Recording(path, stream, samples, stamps, stamps, tuple(marks))
+
+
+def _of_one_rate(path: Path, signals: tuple[Signal, ...]) -> tuple[tuple[Signal, ...], list[str]]:
+    """The signals of the rate that most have (of two, the higher), and the others' labels.
+
+    MNE would bring the others to that rate with samples that come after, as no live stream can.
+    """
+    count = Counter(signal.rate for signal in signals)
+    rate = max(count, key=lambda rate: (count[rate], rate), default=0.0)
+    kept = tuple(signal for signal in signals if signal.rate == rate)
+    others = [signal.label for signal in signals if signal.rate != rate]
+    if others and set(others) & {signal.label for signal in kept}:
+        both = clean(next(iter(set(others) & {signal.label for signal in kept})))
+        raise UsageError(
+            f"recording {path} has several signals {both!r} at different rates: give them "
+            "different labels"
+        )
+    if others:
+        log.warning(
+            "recording %s: %s left out, sampled at another rate than the %d signals at %g Hz",
+            path,
+            ", ".join(map(clean, others)),
+            len(kept),
+            rate,
+        )
+    return kept, others
+
+
+def _triggers(raw: Any) -> list[tuple[float, str]]:
+    """What rises on stimulus channels: when, in seconds since the first sample, and the number."""
+    import mne
+
+    kinds = raw.get_channel_types()
+    stimuli = [name for name, kind in zip(raw.ch_names, kinds, strict=True) if kind == "stim"]
+    if not stimuli:
+        return []
+    found = mne.find_events(raw, stimuli, shortest_event=1, verbose="error")
+    rate = raw.info["sfreq"]
+    return [(float((at - raw.first_samp) / rate), str(number)) for at, _, number in found]
 
 
 def _unit(code: Any) -> str:
