@@ -50,6 +50,7 @@ def dataset(*recordings: str, trial: int = 2, seed: int = 0, signal: float = 0.0
         block=table[:, 5],
         start_time=(table[:, 1] - STEPS) / RATE,
         time=(table[:, 1] - 1) / RATE,
+        deployable=np.zeros(len(table), bool),
     )
 
 

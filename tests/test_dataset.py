@@ -58,11 +58,53 @@ def test_longer_windows_reach_back_from_the_same_end(tmp_path: Path):
     samples = _noise(12)
     write_edf(tmp_path / "a.edf", samples, [(0.0, "T0"), (6.0, "T1")], LABELS)
     data = _read(tmp_path, window=300, training_window=100)
-    every = np.arange(len(data.targets))
-    assert data.reaches(every, 300).tolist() == every[2:].tolist()
+    every, none = np.arange(len(data.targets)), np.empty(0, np.int64)
+    assert data.reaches(every, 300, none).tolist() == every[2:].tolist()
+    # Of those that end at 8 to 12 s, the first reaches back into the window that ends at 6 s.
+    assert data.reaches(every[7:], 300, np.array([5])).tolist() == every[8:].tolist()
     np.testing.assert_allclose(
         data.windows(np.array([7]), 300)[0], samples[500:800, [2, 0]], atol=0.01
     )
+
+
+def test_a_longer_window_that_the_daemon_would_not_answer_is_none(tmp_path: Path):
+    samples = _noise(12)
+    samples[250:370, 2] = samples[250, 2]  # flat for more than a second
+    write_edf(tmp_path / "a.edf", samples, [(4.0, "T0"), (8.0, "T1")], LABELS)
+    data = _read(tmp_path, window=300, training_window=100)
+    assert data.left_out == {}
+    # The one that ends at 5 s holds all that was flat, the next one only 0.7 s of it.
+    assert np.round(data.time[data.deployable] + 0.01).tolist() == [6, 7, 8, 9, 10, 11, 12]
+
+
+def test_a_window_before_its_marker_holds_no_class_but_its_own(tmp_path: Path):
+    marks = [(0.0, "T0"), (4.0, "T1"), (8.0, "T1"), (10.0, "stop"), (14.0, "T0"), (16.0, "T1")]
+    write_edf(tmp_path / "a.edf", _noise(20), marks, LABELS)
+    data = _read(tmp_path, trial={"offset": -1.0, "length": 2.0, "ends": ["stop"]}, hop=50)
+    begins = data.start_time.round(2).tolist()
+    # At 3 and 15 s the other class still lasts, at 7 s their own, and at 13 s none.
+    assert begins == [0.0, 4.0, 7.0, 7.5, 8.0, 13.0, 13.5, 14.0, 16.0]
+    assert data.left_out[CHANGE] == 4
+
+
+def test_copies_of_a_recording_are_refused(tmp_path: Path):
+    samples = _noise(12)
+    marks = [(0.0, "T0"), (6.0, "T1")]
+    write_edf(tmp_path / "a.edf", samples, marks, LABELS)
+    write_edf(tmp_path / "b.edf", _noise(12, seed=1), marks, LABELS)
+    _read(tmp_path)
+    # The other one's numbers, as another format rounds them.
+    write_edf(tmp_path / "copy of a.edf", samples + 0.02 * _noise(12, 2) / 20, marks, LABELS)
+    with pytest.raises(UsageError, match=r"copy of a\.edf and .*a\.edf begin with the same EEG"):
+        _read(tmp_path)
+
+
+def test_names_take_as_many_folders_as_tell_them_apart(tmp_path: Path):
+    for n in range(3):
+        folder = tmp_path / f"S{n}/eeg"
+        folder.mkdir(parents=True)
+        write_edf(folder / "run1.edf", _noise(6, n), [(0.0, "T0"), (3.0, "T1")], LABELS)
+    assert _read(tmp_path).recordings == tuple(f"S{n}/eeg/run1.edf" for n in range(3))
 
 
 def test_offset_length_hop_and_ends(tmp_path: Path):
@@ -91,8 +133,8 @@ def test_what_is_left_out_is_counted(tmp_path: Path):
 
 
 def test_the_same_marker_means_another_class_in_another_file(tmp_path: Path):
-    for name in ("S1R03", "S1R05"):
-        write_edf(tmp_path / f"{name}.edf", _noise(4), [(0.0, "T0"), (2.0, "T1")], LABELS)
+    for seed, name in enumerate(("S1R03", "S1R05")):
+        write_edf(tmp_path / f"{name}.edf", _noise(4, seed), [(0.0, "T0"), (2.0, "T1")], LABELS)
     classes = {
         "rest": "T0",
         "left": {"marker": "T1", "files": "*R03*"},

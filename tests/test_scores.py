@@ -24,17 +24,40 @@ def test_wilson():
     assert (low, high) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))
 
 
-def test_the_bootstrap_draws_whole_groups():
-    # Two groups all right, two all wrong: what is drawn is 0, 1/4, 1/2, 3/4 or 1, with
-    # probability 1/16 for either end, so 95 % of all draws reach from end to end.
+def test_the_interval_is_between_whole_groups():
     groups = np.repeat([0, 1, 2, 3], 50)
     targets = np.tile([0, 1], 100)
-    answers = np.where(groups < 2, targets, 1 - targets)
-    assert scores.balanced_accuracy_interval(targets, answers, groups, 2, 0) == (0.0, 1.0)
-    # As many groups as windows: close to the binomial's.
-    low, high = scores.balanced_accuracy_interval(targets, answers, np.arange(200), 2, 0)
-    assert (low, high) == (pytest.approx(0.43, abs=0.015), pytest.approx(0.57, abs=0.015))
-    assert scores.balanced_accuracy_interval(targets, answers, groups // 2, 2, 0) is None
+    half = np.where(groups < 2, targets, 1 - targets)
+    assert scores.balanced_accuracy_interval(targets, half, groups, 2) == (0.0, 1.0)
+    # Of four scores the jackknife is the usual error of a mean; Student's t with 3 degrees of
+    # freedom is 3.182.
+    right = np.arange(200) % 50 < 5 * (groups + 5)
+    reach = 3.1824 * np.std([0.5, 0.6, 0.7, 0.8], ddof=1) / 2
+    found = scores.balanced_accuracy_interval(
+        targets, np.where(right, targets, 1 - targets), groups, 2
+    )
+    assert found == pytest.approx((0.65 - reach, 0.65 + reach), abs=0.02)
+    # As many groups as windows: the binomial's.
+    low, high = scores.balanced_accuracy_interval(targets, half, np.arange(200), 2)
+    assert (low, high) == (pytest.approx(0.43, abs=0.003), pytest.approx(0.57, abs=0.003))
+    assert scores.balanced_accuracy_interval(targets, half, groups // 2, 2) is None
+
+
+@pytest.mark.parametrize("count", [3, 6, 12])
+def test_the_interval_holds_the_truth_about_as_often_as_it_says(count: int):
+    random = np.random.default_rng(count)
+    inside = 0
+    for _ in range(400):
+        skill = np.clip(random.normal(0.7, 0.08, count), 0, 1)
+        targets = np.tile([0, 1], 15 * count)
+        groups = np.repeat(np.arange(count), 30)
+        right = random.random(len(targets)) < skill[groups]
+        found = scores.balanced_accuracy_interval(
+            targets, np.where(right, targets, 1 - targets), groups, 2
+        )
+        inside += found is not None and found[0] <= 0.7 <= found[1]
+    # Its own standard error over 400 is 0.011.
+    assert inside / 400 > 0.92
 
 
 def test_calibration_is_the_one_that_runs_live():

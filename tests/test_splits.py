@@ -86,6 +86,26 @@ def test_windows_that_reach_into_the_next_part_are_in_none():
     assert (groups.of == splits.NONE).sum() == len(groups.names) - 2
 
 
+def test_recordings_of_one_person_are_left_out_together():
+    data = dataset(*["abab"] * 9)
+    names = tuple(f"S{n // 3}R{n % 3}.edf" for n in range(9))
+    data = type(data)(**{**vars(data), "recordings": names})
+    split = Split(together=("S0*", "S1*", "S2*"))
+    groups = splits.grouped(data, split)
+    assert groups.names == ("S0*", "S1*", "S2*")
+    for fold in splits.folds(data, groups, split, 0):
+        sides = (fold.training, fold.validation, fold.test)
+        persons = [set(data.recording[side] // 3) for side in sides]
+        assert sum(map(len, persons)) == 3
+        assert set.union(*persons) == {0, 1, 2}
+    some = splits.grouped(data, Split(together=("S0*",)))
+    assert some.names == ("S0*", *names[3:])
+    with pytest.raises(UsageError, match=r"'S9\*' fits none of the recordings S0R0.edf"):
+        splits.grouped(data, Split(together=("S9*",)))
+    with pytest.raises(UsageError, match=r"'\*R1\*' and 'S0\*' both fit S0R1.edf"):
+        splits.grouped(data, Split(together=("S0*", "*R1*")))
+
+
 def test_named_recordings_are_the_test():
     data = dataset(*["abab"] * 6)
     split = Split(test=("R4", "R5"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from daemon.errors import ContractError, UsageError
 from daemon.pick import Pick, pick_for
@@ -32,6 +33,8 @@ GAP = "gap inside"
 FAULT = "quality fault"
 
 _LISTED = 12
+_COMPARED = 5.0  # seconds of two recordings
+_ALIKE = 0.01  # of their size, by which copies may differ
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Dataset:
         recordings. A block is a stretch of a recording with trials of one class alone.
     start_time, time : float64 arrays, shape (windows,)
         Stamps of the window's first and last sample, in seconds of the recording.
+    deployable : bool array, shape (windows,)
+        Whether the daemon would answer a window of the deployed length with the same end.
     left_out : mapping of str to int
         Windows (or trials, as the reason says) that were not taken, by reason.
     first_left_out : mapping of str to str
@@ -76,6 +81,7 @@ class Dataset:
     block: Indices
     start_time: Float64
     time: Float64
+    deployable: npt.NDArray[np.bool_]
     left_out: dict[str, int] = field(default_factory=dict)
     first_left_out: dict[str, str] = field(default_factory=dict)
     unused: dict[str, int] = field(default_factory=dict)
@@ -93,9 +99,20 @@ class Dataset:
             found[n] = self.signals[self.signal[window]][end - steps : end]
         return found
 
-    def reaches(self, which: Indices, steps: int) -> Indices:
-        """Those of ``which`` that have ``steps`` samples before their end, without a restart."""
-        return which[self.end[which] >= steps]
+    def reaches(self, which: Indices, steps: int, beside: Indices) -> Indices:
+        """Those of ``which`` that are `deployable` and share no sample with windows ``beside``.
+
+        ``steps`` samples long, as they are deployed.
+        """
+        found = which[self.deployable[which]]
+        taken = [np.zeros(len(signal) + 1, np.int64) for signal in self.signals]
+        for window in beside:
+            taken[self.signal[window]][self.end[window] - self.steps + 1 : self.end[window] + 1] = 1
+        before = [counts.cumsum() for counts in taken]
+        places = zip(self.signal[found], self.end[found], strict=True)
+        free = np.array([before[s][end] == before[s][end - steps] for s, end in places], bool)
+        reaching: Indices = found[free]
+        return reaching
 
 
 def read_dataset(training: Training, advance: Callable[[int], object] = lambda n: None) -> Dataset:
@@ -135,11 +152,13 @@ def _read(training: Training, file: Path) -> Recording:
 
 
 def _names(files: Sequence[Path]) -> tuple[str, ...]:
-    """Short names: the file's own, with its folder where that is not enough."""
-    short = [clean(file.name) for file in files]
-    if len(set(short)) == len(short):
-        return tuple(short)
-    return tuple(clean(f"{file.parent.name}/{file.name}") for file in files)
+    """Short names: the file's own, with as many of its folders as tell all apart."""
+    parts = 1
+    while True:
+        short = tuple(clean("/".join(file.parts[-parts:])) for file in files)
+        if len(set(short)) == len(short) or parts > max(len(file.parts) for file in files):
+            return short
+        parts += 1
 
 
 class _Gathered:
@@ -151,6 +170,8 @@ class _Gathered:
         self._signals: list[Float32] = []
         self._rows: list[tuple[int, ...]] = []
         self._times: list[tuple[float, float]] = []
+        self._deployable: list[bool] = []
+        self._begins: list[tuple[Path, Float32]] = []
         self._left_out: Counter[str] = Counter()
         self._first: dict[str, str] = {}
         self._unused: Counter[str] = Counter()
@@ -171,6 +192,7 @@ class _Gathered:
             self._assumptions[assumption] += 1
         fill_up_to = training.quality.fill_up_to
         pieces = list(stretches(self._contract, pick, recording, fill_up_to=fill_up_to))
+        self._require_new(recording.path, pieces)
         first = len(self._signals)
         self._signals += [piece.samples for piece in pieces]
         for trial in trials(recording, training, self._unused):
@@ -183,6 +205,29 @@ class _Gathered:
                 ids = (number, self._trial, self._block)
                 self._rows.append((first + piece_number, end, trial.target, *ids))
                 self._times.append((stamps[end - training.steps], stamps[end - 1]))
+                first_of_all = end - training.window
+                self._deployable.append(
+                    first_of_all >= 0
+                    and self._fault(pick, pieces[piece_number], first_of_all, training.window)
+                    is None
+                )
+
+    def _require_new(self, path: Path, pieces: Sequence[Stretch]) -> None:
+        """Refuse a recording that begins as another one did: it would train and test the model."""
+        if not pieces:
+            return
+        begin = pieces[0].raw[: round(_COMPARED * self._contract.sample_rate)]
+        for other, theirs in self._begins:
+            n = min(len(begin), len(theirs))
+            mine = begin[:n] - begin[:n].mean(axis=0)
+            apart = mine - (theirs[:n] - theirs[:n].mean(axis=0))
+            # As near as two formats' rounding; a dead recording tells nothing.
+            if 0 <= np.linalg.norm(apart) < _ALIKE * np.linalg.norm(mine):
+                raise UsageError(
+                    f"recordings: {path} and {other} begin with the same EEG: leave one out, or "
+                    "what is tested on would be trained on"
+                )
+        self._begins.append((path, begin))
 
     def dataset(self, recordings: tuple[str, ...]) -> Dataset:
         training = self._training
@@ -210,6 +255,7 @@ class _Gathered:
             block=rows[:, 5],
             start_time=times[:, 0],
             time=times[:, 1],
+            deployable=np.array(self._deployable, bool),
             left_out=dict(self._left_out.most_common()),
             first_left_out=self._first,
             unused=dict(self._unused.most_common(_LISTED)),
@@ -241,7 +287,10 @@ class _Gathered:
         starts = np.arange(0, length - steps + 1, hop)
         if not len(starts):
             self._leave_out(TOO_SHORT, 1, file, trial.start)
-        changed = trial.start + (starts + steps) / rate > trial.change + 0.5 / rate
+        begins = trial.start + starts / rate
+        changed = (begins + steps / rate > trial.change + 0.5 / rate) | (
+            begins < trial.since - 0.5 / rate
+        )
         self._leave_out(CHANGE, int(changed.sum()), file, trial.start)
         for start in starts[~changed]:
             at = trial.start + start / rate
@@ -250,15 +299,14 @@ class _Gathered:
                 self._leave_out(GAP, 1, file, at)
                 continue
             number, first = found
-            fault = self._fault(pick, pieces[number], first)
+            fault = self._fault(pick, pieces[number], first, steps)
             if fault is not None:
                 self._leave_out(FAULT, 1, file, at, fault)
                 continue
             yield number, first + steps
 
-    def _fault(self, pick: Pick, piece: Stretch, first: int) -> str | None:
-        """Why the daemon would abstain from the window that begins there."""
-        steps = self._training.steps
+    def _fault(self, pick: Pick, piece: Stretch, first: int, steps: int) -> str | None:
+        """Why the daemon would abstain from the window of ``steps`` that begins there."""
         bridged = piece.bridged(first, steps)
         if bridged > self._training.quality.max_filled:
             return f"{bridged:.1%} of the window is bridged"

@@ -18,7 +18,7 @@ import numpy as np
 from daemon.records import Float64
 from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import baseline, scores
-from daemon.training.coincidence import coincidences, from_recording_alone
+from daemon.training.coincidence import coincidences, from_recording_alone, from_time_alone
 from daemon.training.dataset import Dataset
 from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold, Groups
@@ -56,7 +56,7 @@ class Answers:
         )
 
 
-def judged(data: Dataset, groups: Indices, windows: Indices, answers: Indices, seed: int) -> Any:
+def judged(data: Dataset, groups: Indices, windows: Indices, answers: Indices) -> Any:
     """Accuracies with their intervals and chance levels, n and recall of each class."""
     targets = data.targets[windows]
     classes = len(data.classes)
@@ -67,7 +67,7 @@ def judged(data: Dataset, groups: Indices, windows: Indices, answers: Indices, s
         "n": len(windows),
         "balanced_accuracy": balanced_accuracy(counts),
         "balanced_accuracy_interval": scores.balanced_accuracy_interval(
-            targets, answers, groups[windows], classes, seed
+            targets, answers, groups[windows], classes
         ),
         "balanced_accuracy_chance": 1 / classes,
         "accuracy": right / len(windows),
@@ -82,10 +82,10 @@ def judged(data: Dataset, groups: Indices, windows: Indices, answers: Indices, s
     }
 
 
-def encoder_figures(data: Dataset, groups: Indices, answers: Answers, seed: int) -> Any:
+def encoder_figures(data: Dataset, groups: Indices, answers: Answers) -> Any:
     """`judged`, and how far the probabilities can be believed."""
     targets = data.targets[answers.windows]
-    figures = judged(data, groups, answers.windows, answers.calibrated.argmax(axis=1), seed)
+    figures = judged(data, groups, answers.windows, answers.calibrated.argmax(axis=1))
     for name, probabilities in (("before", answers.plain), ("after", answers.calibrated)):
         bins = scores.reliability(probabilities, targets)
         figures.setdefault("calibration", {})[name] = {
@@ -118,6 +118,7 @@ def leaks(
         "from_recording_alone": from_recording_alone(
             data.targets[usable], data.recording[usable], len(data.classes)
         ),
+        "from_time_alone": from_time_alone(data, usable),
         "which_recording": None
         if which is None
         else {

@@ -24,6 +24,16 @@ def verdict(report: Any) -> str:
         f"n = {encoder['n']})"
     ]
     said[0] += "" if _beats_chance(report) else ", which chance could give too"
+    fit, deployed = report["training"], report["deployed"]["encoder"]
+    if fit["window"] != fit["training_window"]:
+        said[0] += f", with windows of {fit['training_window']} steps"
+        said.append(
+            f"not tested at the deployed length of {fit['window']} steps"
+            if deployed is None
+            else f"{_figure(deployed)} at the deployed length of {fit['window']} steps "
+            f"({_interval(deployed)}, n = {deployed['n']})"
+            + ("" if _above_chance(deployed) else ", which chance could give too")
+        )
     said.append(f"band-power LDA {_figure(baseline)}")
     which = report["leaks"]["which_recording"]
     if which is not None:
@@ -54,8 +64,8 @@ def markdown(report: Any, name: str) -> str:
     parts.append(_accuracies(report))
     parts.append(
         "Balanced accuracy is the mean over the classes of the share of each that was recognised. "
-        "Its interval is a percentile bootstrap that draws whole groups (recordings, or the parts "
-        "they were cut into) anew; that of accuracy is Wilson's, which takes every window for "
+        "Its interval is a jackknife over whole groups (recordings, or the parts they were cut "
+        "into) with Student's t; that of accuracy is Wilson's, which takes every window for "
         "independent and is too narrow where they are not. Both are 95 %."
     )
     parts.append(_classes(encoder, baseline))
@@ -86,10 +96,14 @@ def _sentence(report: Any) -> str:
 
 def _beats_chance(report: Any) -> bool:
     """By the interval, and by the labels permuted within recordings."""
-    encoder = report["encoder"]
-    interval = encoder["balanced_accuracy_interval"]
-    above = interval is None or interval[0] > encoder["balanced_accuracy_chance"]
-    return bool(above and report["leaks"]["permuted"]["encoder"]["p"] < 0.05)
+    return bool(
+        _above_chance(report["encoder"]) and report["leaks"]["permuted"]["encoder"]["p"] < 0.05
+    )
+
+
+def _above_chance(figures: Any) -> bool:
+    interval = figures["balanced_accuracy_interval"]
+    return interval is None or interval[0] > figures["balanced_accuracy_chance"]
 
 
 def _figure(figures: Any) -> str:
@@ -119,6 +133,11 @@ def _split(report: Any) -> str:
         said += (
             f"{split['overlapping_windows_left_out']} windows that reach from one part into the "
             "next were left out. "
+        )
+    if split["test"] is None and not split["together"]:
+        said += (
+            "Recordings of one person, or of one session, may be on different sides: how it does "
+            "on new ones is tested where `split.together` names them. "
         )
     said += (
         "Validation data stops the training and sets the temperature; test data does neither. "
@@ -167,12 +186,15 @@ def _accuracies(report: Any) -> str:
             "do. "
         )
         if report["deployed"]["encoder"] is None:
-            said += "No left-out trial has that much EEG before its end, so that is not tested."
+            said += (
+                "That is not tested: not every class has left-out trials with so much EEG before "
+                "their ends that was not trained on, and from which the daemon would not abstain."
+            )
         else:
             said += (
                 "At that length it was tested on the windows that end with the same sample, where "
-                "the recording reaches that far back; what came before the trial is in them, as "
-                "it is live."
+                "the recording reaches that far back and none of it was trained on; what came "
+                "before the trial is in them, as it is live."
             )
     return said
 
@@ -207,6 +229,11 @@ def _leaks(report: Any) -> str:
         "\n- **The recording alone**: who knew only a window's recording, and how often "
         f"each class occurs in it, would reach {leaks['from_recording_alone']:.2f}."
     )
+    if leaks["from_time_alone"] is not None:
+        said += (
+            "\n- **The time alone**: who knew only how far its recording had run, and which class "
+            f"came then in the others, would reach {leaks['from_time_alone']:.2f}."
+        )
     for name, found in leaks["permuted"].items():
         how = "its answers as they are" if name == "encoder" else "trained anew each time"
         said += (

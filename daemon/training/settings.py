@@ -66,12 +66,15 @@ class Split(Strict):
 
     ``folds`` times, another part of the recordings is left out whole; or only once, ``test``.
     ``block`` (seconds) cuts recordings into blocks that are left out instead, for few recordings.
+    Recordings whose names fit one of the patterns ``together`` are left out as one: those of a
+    person, or of a session.
     """
 
     folds: int = Field(default=3, ge=2, le=100)
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.25
     test: Patterns | None = None
     block: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    together: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class Fit(Strict):

@@ -58,8 +58,15 @@ def grouped(data: Dataset, split: Split) -> Groups:
     """Whole recordings; contiguous parts of one where ``split.block`` or too few ask for it.
 
     A recording is cut by itself where it holds a class that too few recordings hold for every
-    side to have one.
+    side to have one. Those that ``split.together`` names are one, and never cut.
+
+    Raises
+    ------
+    UsageError
+        A pattern of ``split.together`` fits no recording, or two fit the same one.
     """
+    united = _united(data.recordings, split.together)
+    unit = np.array([united.get(n, len(united) + n) for n in range(len(data.recordings))])
     of = np.full(len(data.targets), NONE, np.int64)
     names: list[str] = []
     cut: list[str] = []
@@ -67,11 +74,16 @@ def grouped(data: Dataset, split: Split) -> Groups:
         c
         for c in range(len(data.classes))
         if split.test is None
-        and len(np.unique(data.recording[data.targets == c])) < _needed(split.folds)
+        and len(np.unique(unit[data.recording[data.targets == c]])) < _needed(split.folds)
     ]
+    for pattern, numbers in _members(united, split.together):
+        inside = np.flatnonzero(np.isin(data.recording, numbers))
+        if len(inside):
+            of[inside] = len(names)
+            names.append(pattern)
     for number, name in enumerate(data.recordings):
         inside = np.flatnonzero(data.recording == number)
-        if not len(inside):
+        if not len(inside) or number in united:
             continue
         parts = 1
         if split.block is not None:
@@ -88,6 +100,29 @@ def grouped(data: Dataset, split: Split) -> Groups:
             of[part] = len(names)
             names.append(f"{name} part {n + 1}")
     return Groups(of, tuple(names), tuple(cut))
+
+
+def _united(names: Sequence[str], patterns: Sequence[str]) -> dict[int, int]:
+    """For each recording that a pattern fits, which."""
+    found: dict[int, int] = {}
+    for p, pattern in enumerate(patterns):
+        fitting = [n for n, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)]
+        if not fitting:
+            raise UsageError(
+                f"split.together: {pattern!r} fits none of the recordings {', '.join(names[:20])}"
+            )
+        for n in fitting:
+            if n in found:
+                raise UsageError(
+                    f"split.together: {pattern!r} and {patterns[found[n]]!r} both fit {names[n]}"
+                )
+            found[n] = p
+    return found
+
+
+def _members(united: dict[int, int], patterns: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    for p, pattern in enumerate(patterns):
+        yield pattern, [n for n, which in united.items() if which == p]
 
 
 def _needed(folds: int) -> int:

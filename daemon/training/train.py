@@ -188,7 +188,9 @@ def _answered(
 ) -> Answers:
     parts = []
     for n, (fold, one) in enumerate(zip(folds, trained, strict=True)):
-        test = fold.test if steps is None else data.reaches(fold.test, steps)
+        test = fold.test
+        if steps is not None:
+            test = data.reaches(test, steps, np.concatenate([fold.training, fold.validation]))
         plain = one.probabilities(data, test, steps)
         calibrated = scores.calibrated(plain, one.temperature)
         parts.append(Answers(test, np.full(len(test), n, np.int64), plain, calibrated))
@@ -212,18 +214,19 @@ def _evaluated(
     deployed = None
     if training.window != training.steps:
         longer = _answered(data, folds, ofs, training.window)
-        if len(longer.windows):
-            deployed = evaluation.encoder_figures(data, groups.of, longer, seed)
+        if len(np.unique(data.targets[longer.windows])) == len(data.classes):
+            deployed = evaluation.encoder_figures(data, groups.of, longer)
     at_random = {}
     if randoms:
         chosen = [trained[f"random {n + 1}"] for n in range(len(randoms))]
         one = _answered(data, randoms, chosen)
         two = baseline.over_folds(features, data.targets, randoms)
         at_random = {
-            "encoder": evaluation.encoder_figures(data, data.trial, one, seed),
-            "band-power LDA": evaluation.judged(data, data.trial, *two, seed),
+            "encoder": evaluation.encoder_figures(data, data.trial, one),
+            "band-power LDA": evaluation.judged(data, data.trial, *two),
         }
     split = evaluation.split_figures(data, groups, folds)
+    split |= {"test": training.split.test, "together": list(training.split.together)}
     kept = (
         evaluation.split_figures(
             data, groups, [splits.final(data, groups, training.split, training.seed)]
@@ -234,8 +237,8 @@ def _evaluated(
     content = {
         "verdict": "",
         "why_not_trusted": why,
-        "encoder": evaluation.encoder_figures(data, groups.of, answers, seed),
-        "baseline": evaluation.judged(data, groups.of, windows, said, seed),
+        "encoder": evaluation.encoder_figures(data, groups.of, answers),
+        "baseline": evaluation.judged(data, groups.of, windows, said),
         "deployed": {"encoder": deployed},
         "random_split": at_random,
         "leaks": evaluation.leaks(data, features, folds, answers, seed),

@@ -13,10 +13,14 @@ from daemon.training.settings import Training
 
 
 class Trial(NamedTuple):
-    """EEG of one class, in seconds on the recording's clock; another class begins at ``change``."""
+    """EEG of one class, in seconds on the recording's clock.
+
+    Another class lasts until ``since``, and another one begins at ``change``.
+    """
 
     start: float
     stop: float
+    since: float
     change: float
     target: int
 
@@ -41,7 +45,14 @@ def trials(recording: Recording, training: Training, unused: Counter[str]) -> li
             continue
         after = marks[n + 1][0] if n + 1 < len(marks) else last + 1 / training.sample_rate
         change = next((a for a, other in marks[n + 1 :] if other != target), np.inf)
+        since = -np.inf
+        for before in range(n - 1, -1, -1):
+            if marks[before][1] != target:
+                # Where no class lasted, there is none to share a window with.
+                since = marks[before if marks[before][1] is None else before + 1][0]
+                break
         start = at + training.trial.offset
         length = training.trial.length
-        found.append(Trial(start, after if length is None else start + length, change, target))
+        stop = after if length is None else start + length
+        found.append(Trial(start, stop, since, change, target))
     return found
