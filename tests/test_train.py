@@ -130,9 +130,11 @@ def test_left_out_recordings_decide_nothing(tmp_path: Path, monkeypatch: pytest.
 
     assert verdict == report["verdict"]
     assert verdict.startswith("1.00 balanced accuracy on left-out recordings (chance 0.50, 95 % CI")
-    assert (
-        ", n = 96), with windows of 100 steps; 1.00 at the deployed length of 200 steps" in verdict
-    )
+    # Half of a window of 200 steps may be of the class before.
+    deployed = report["deployed"]["encoder"]["balanced_accuracy"]
+    said = f"; {deployed:.2f} at the deployed length of 200 steps (95 % CI "
+    assert f", n = 96), with windows of 100 steps{said}" in verdict
+    assert 0.5 < deployed < 0.9
     assert "; band-power LDA 1.00; recordings can be told apart with 0." in verdict
     assert report["why_not_trusted"] == []
     assert report["encoder"]["confusion"] == [[48, 0], [0, 48]]
