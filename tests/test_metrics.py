@@ -114,6 +114,8 @@ def test_alive_and_ready_are_two_things(metrics: Metrics, port: int) -> None:
 def test_a_port_in_use_is_a_line_that_says_what_to_do(metrics: Metrics, port: int) -> None:
     with pytest.raises(UsageError, match=rf"metrics\.port: .*127\.0\.0\.1:{port}.*or null"):
         Metrics("127.0.0.1", port)
+    with pytest.raises(UsageError, match=r"metrics\.port: cannot listen on 127\.0\.0\.\.1:"):
+        Metrics("127.0.0..1", port)
 
 
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])

@@ -10,7 +10,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 import socketserver
@@ -27,6 +26,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from daemon.errors import UsageError
+from daemon.ops.addresses import is_loopback
 from daemon.pipeline import Counts
 
 log = logging.getLogger(__name__)
@@ -71,13 +71,13 @@ class Metrics(Collector):
     def __init__(self, host: str, port: int) -> None:
         try:
             self._server = _Server(host, port, self)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(
                 f"metrics.port: cannot listen on {host}:{port}: {reason}; choose a free port of "
                 "this machine, or null for no metrics"
             ) from None
-        if not _is_loopback(self._server.server_address[0]):
+        if not is_loopback(str(self._server.server_address[0])):
             log.warning(
                 "metrics.host: %s can be reached from the network, where everybody may read how "
                 "this daemon fares; 127.0.0.1 keeps it to this machine",
@@ -187,7 +187,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self._free.release()
 
     def service_actions(self) -> None:
-        """Twice a second. A socket's own time-out would begin anew with each byte."""
+        """Ten times a second. A socket's own time-out would begin anew with each byte."""
         for request, until in tuple(self._until.items()):
             if time.monotonic() > until:
                 with suppress(OSError):  # it is over already
@@ -221,7 +221,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the log is for what the daemon does."""
-
-
-def _is_loopback(address: Any) -> bool:
-    return ipaddress.ip_address(str(address).partition("%")[0]).is_loopback

@@ -12,7 +12,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 import time
@@ -31,6 +30,7 @@ from daemon.config import StreamConfig
 from daemon.discovery import Wanted, describe, resolve
 from daemon.errors import ContractError
 from daemon.inlet import now
+from daemon.ops.addresses import is_address, is_here
 from daemon.ops.announcement import Announcement, Marker, announcement, marker
 from daemon.ops.scrape import scrape
 from daemon.ops.traces import Traces
@@ -307,23 +307,12 @@ class Observer:
         if said.metrics_port is None:
             return None, "the daemon announces none"
         host = _EVERYWHERE.get(said.metrics_host, said.metrics_host)
-        if said.hostname != socket.gethostname() or not _is_here(host):
+        if said.hostname != socket.gethostname() or not (is_address(host) and is_here(host)):
             return None, "of another computer: --metrics URL shows them"
         return (host, said.metrics_port), ""
 
 
 _EVERYWHERE = {"": "127.0.0.1", "localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
-
-
-def _is_here(address: str) -> bool:
-    """Whether this computer has ``address``."""
-    try:
-        family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 class _Offset:

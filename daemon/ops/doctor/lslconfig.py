@@ -7,7 +7,6 @@ terminal, and goes by its defaults.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.ops.addresses import is_here
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.text import clean
 
@@ -146,14 +146,9 @@ def _knock(peer: str, port: int) -> str:
 
 def _not_mine(address: str) -> str:
     try:
-        family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return "no network card of this computer has it"
+        return "" if is_here(address) else "no network card of this computer has it"
     except ValueError:
         return "it is no IP address, so liblsl leaves the whole file out"
-    return ""
 
 
 def judge(config: LslConfig) -> list[Finding]:

@@ -11,7 +11,6 @@ Rules that hold here:
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import socket
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -19,15 +18,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from tornado import httputil
 from tornado.iostream import StreamClosedError
 
+from daemon.ops.addresses import is_address
+
 _TOKEN = "token"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Doors(httputil.HTTPServerConnectionDelegate):
@@ -134,7 +127,7 @@ def refused(headers: httputil.HTTPHeaders, names: set[str]) -> str | None:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         name = ""
-    if not (_is_address(name) or name in names):
+    if not (is_address(name) or name in names):
         return "this host is not known here by that name"
     origin = headers.get("Origin")
     if origin is not None and origin.lower() != f"http://{host}":
@@ -148,16 +141,8 @@ def refused(headers: httputil.HTTPHeaders, names: set[str]) -> str | None:
 def own_names(more: str) -> set[str]:
     """With and without the domain."""
     names = {name.lower() for name in (socket.gethostname(), more) if name}
-    short = {name.partition(".")[0] for name in names if not _is_address(name)}
+    short = {name.partition(".")[0] for name in names if not is_address(name)}
     return names | short | {f"{name}.local" for name in short} | {"localhost"}
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _same(given: str, token: str) -> bool:

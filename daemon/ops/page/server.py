@@ -20,9 +20,10 @@ from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
 from daemon.errors import UsageError
+from daemon.ops.addresses import is_loopback
 from daemon.ops.observer import Observer
 from daemon.ops.page.document import build
-from daemon.ops.page.doors import Doors, is_loopback
+from daemon.ops.page.doors import Doors
 from daemon.text import clean
 
 log = logging.getLogger(__name__)
