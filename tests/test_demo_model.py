@@ -32,16 +32,16 @@ def test_it_recognises_the_class_and_its_change_at_full_length(loaded: LoadedMod
         loaded.contract,
         hop=HOP,
         seed=4000,
-        seconds=840,
+        seconds=560,
         block_seconds=(138, 142),
         after=demo_model.AFTER,
     )
     comparison = examined.comparison
-    assert comparison.within > 100
+    assert comparison.within > 70
     assert comparison.within_accuracy >= 0.95
-    assert examined.settled > 300
+    assert examined.settled > 200
     assert examined.settled_right / examined.settled >= 0.95
-    assert comparison.changes >= 4
+    assert comparison.changes >= 3
     assert np.median(comparison.first) <= demo_model.AFTER
 
 

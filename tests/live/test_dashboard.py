@@ -21,8 +21,10 @@ from pages import PATIENCE, Tab, chromium, free_port, needs_chromium
 from programs import eegd, finish, open_inlet, unique, write_config, write_contract
 
 from daemon.encoders.architectures import channel_lstm
+from daemon.errors import UsageError
 from daemon.ops.observer import Observer
 from daemon.ops.page.server import serve
+from daemon.ops.scrape import address as metrics_address
 
 RATE, WINDOW, HOP = 100, 60, 50
 CHANNELS = ("Fp1", "Cz", "O2", "Pz")
@@ -285,9 +287,11 @@ def test_a_port_that_is_taken_or_a_weak_token_is_said_in_one_line() -> None:
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in err
     assert "choose a free port" in err
-    code, _, err = finish("dashboard", "--port", "0", "--token", "short", seconds=PATIENCE)
-    assert (code, "--token: 16 to 128 letters" in err) == (2, True)
-    code, _, err = finish("dashboard", "--port", "0", "--metrics", "ftp://x", seconds=PATIENCE)
-    assert (code, "is no address like" in err) == (2, True)
-    code, _, err = finish("dashboard", "--host", "127.0.0..1", seconds=PATIENCE)
-    assert (code, "cannot listen on 127.0.0..1" in err) == (2, True), err
+    for host, token, said in (
+        ("127.0.0.1", "short", "--token: 16 to 128 letters"),
+        ("127.0.0..1", None, r"cannot listen on 127\.0\.0\.\.1:0"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            serve(Observer(unique("None")), host, 0, token, threading.Event(), print)
+    with pytest.raises(UsageError, match="is no address like"):
+        metrics_address("ftp://x")
