@@ -336,6 +336,16 @@ def test_one_stamp_for_many_samples_leaves_the_begin_to_be_found() -> None:
     assert outcomes(found)["recomputed"] == len(lab.said) - 1
 
 
+@pytest.mark.parametrize("begin", range(600, 624))
+def test_a_recording_that_begins_within_such_a_batch_is_no_difference(begin: int) -> None:
+    lab = Lab()
+    lab.stamps = 7 + (np.arange(2000) // 12 * 12 + 11) / RATE
+    lab.hear(0, 2000)
+    found = lab.check(keep=slice(begin, None))
+    assert found.faults() == []
+    assert outcomes(found)["recomputed"] > 120
+
+
 def test_smoothed_labels_are_checked_where_their_past_is_known() -> None:
     lab = Lab(smoothing=0.3)
     lab.hear(0, 2000)

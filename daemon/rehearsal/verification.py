@@ -110,6 +110,7 @@ class Verifier:
         self._near = max(0.5 / session.eeg.stream.sample_rate, CLOCKS)
         self._first = float(session.eeg.stamps.min()) - self._near
         self._last = float(session.eeg.stamps.max()) + self._near
+        self._batches = bool((np.diff(session.eeg.stamps) == 0).any())
         self._run: Run | None = None
         self._fresh: int | None = None  # the number of a run's first window, if it is to come
         self._lost_at = -np.inf  # the last sample before a gap that the daemon knew nothing of
@@ -151,7 +152,17 @@ class Verifier:
         if said.status == "abstain" and not (found and found.status == "abstain"):
             self._run = None
             return "connection", None
+        if self._may_begin_before(start) and not (found and self._agrees(said, found)):
+            self._run = None
+            return "before", None
         return ("lost by the recorder" if self._is_lost(start, end) else "not found"), found
+
+    def _may_begin_before(self, start: float) -> bool:
+        """Whether ``start`` is the first stamp, of a sender that gives several samples one."""
+        return start <= self._first + 2 * self._near and self._batches
+
+    def _agrees(self, said: Prediction, found: Prediction) -> bool:
+        return _difference(said, found) <= self._tolerance
 
     def _is_lost(self, start: float, end: float) -> bool:
         return start - self._near <= self._lost_at < end
