@@ -102,7 +102,7 @@ class _Reloads:
             self._systemd.reloading()
             try:
                 self._reload()
-            except EegdError as error:
+            except (EegdError, OSError) as error:
                 log.error("not reloaded, the running config and model stay: %s", error)
             except Exception:
                 log.exception("not reloaded, the running config and model stay")
