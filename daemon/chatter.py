@@ -11,7 +11,8 @@ import tempfile
 
 # Keras imports these for extras of its own where they are installed: a second, and 85 MB.
 _EXTRAS = ("matplotlib", "sklearn", "pandas", "torch")
-_CONFIG_FILES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
+# Where liblsl looks for its configuration, the first counts.
+LSL_PLACES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 
 
 def quiet_liblsl() -> None:
@@ -19,9 +20,7 @@ def quiet_liblsl() -> None:
 
     Has to come before liblsl is first used in the process.
     """
-    if "LSLAPICFG" in os.environ or any(
-        map(os.path.exists, map(os.path.expanduser, _CONFIG_FILES))
-    ):
+    if "LSLAPICFG" in os.environ or any(map(os.path.exists, map(os.path.expanduser, LSL_PLACES))):
         return
     import pylsl
 

@@ -238,7 +238,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    if Path(lslconfig.PLACES[-1]).exists():
+    if Path(lslconfig.LSL_PLACES[-1]).exists():
         pytest.skip("this computer has an LSL config of its own")
     return tmp_path
 

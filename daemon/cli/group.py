@@ -42,19 +42,22 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EegdError as error:
-            if ctx.meta.get(_JSON_LINES):
-                log.critical("%s", error)
-            else:
-                click.echo(f"eegd: {error}", err=True)
-            ctx.exit(error.exit_code)
+            _end(ctx, error)
         except PermissionError as error:
             if error.filename is None:
                 raise
-            click.echo(f"eegd: {error.filename}: this account may not go there", err=True)
-            ctx.exit(UsageError.exit_code)
+            _end(ctx, UsageError(f"{error.filename}: this account may not go there"))
         except KeyboardInterrupt:
             click.echo("eegd: stopped", err=True)
             leave()
+
+
+def _end(ctx: click.Context, error: EegdError) -> NoReturn:
+    if ctx.meta.get(_JSON_LINES):
+        log.critical("%s", error)
+    else:
+        click.echo(f"eegd: {error}", err=True)
+    ctx.exit(error.exit_code)
 
 
 def log_json_lines() -> None:

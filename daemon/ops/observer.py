@@ -192,11 +192,8 @@ class Observer:
         return self._said.wanted if self._said else None
 
     def _take_eeg(self, info: Any) -> None:
-        said = self._said
-        unit = said.wanted.unit if said and said.wanted else None
-        if unit is None and said and said.contract:
-            unit = said.contract.unit
-        self._traces = Traces(describe(info), unit or "microvolts")
+        unit = self._said.unit if self._said else "microvolts"
+        self._traces = Traces(describe(info), unit)
 
     def _pull_eeg(self, inlet: Any, offset: Callable[[], float]) -> bool:
         samples, stamps = inlet.pull_chunk(timeout=_PULL, max_samples=4096, as_numpy=True)

@@ -170,10 +170,9 @@ def _of_one_rate(path: Path, signals: tuple[Signal, ...]) -> tuple[tuple[Signal,
     rate = max(count, key=lambda rate: (count[rate], rate), default=0.0)
     kept = tuple(signal for signal in signals if signal.rate == rate)
     others = [signal.label for signal in signals if signal.rate != rate]
-    if others and set(others) & {signal.label for signal in kept}:
-        both = clean(next(iter(set(others) & {signal.label for signal in kept})))
+    for both in {signal.label for signal in kept} & set(others):
         raise UsageError(
-            f"recording {path} has several signals {both!r} at different rates: give them "
+            f"recording {path} has several signals {clean(both)!r} at different rates: give them "
             "different labels"
         )
     if others:

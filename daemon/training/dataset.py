@@ -205,12 +205,7 @@ class _Gathered:
                 ids = (number, self._trial, self._block)
                 self._rows.append((first + piece_number, end, trial.target, *ids))
                 self._times.append((stamps[end - training.steps], stamps[end - 1]))
-                first_of_all = end - training.window
-                self._deployable.append(
-                    first_of_all >= 0
-                    and self._fault(pick, pieces[piece_number], first_of_all, training.window)
-                    is None
-                )
+                self._deployable.append(self._is_deployable(pick, pieces[piece_number], end))
 
     def _require_new(self, path: Path, pieces: Sequence[Stretch]) -> None:
         """Refuse a recording that begins as another one did: it would train and test the model."""
@@ -304,6 +299,13 @@ class _Gathered:
                 self._leave_out(FAULT, 1, file, at, fault)
                 continue
             yield number, first + steps
+
+    def _is_deployable(self, pick: Pick, piece: Stretch, end: int) -> bool:
+        """Whether the daemon would answer the deployed window that ends where a good one does."""
+        window = self._training.window
+        if window == self._training.steps:
+            return True
+        return end >= window and self._fault(pick, piece, end - window, window) is None
 
     def _fault(self, pick: Pick, piece: Stretch, first: int, steps: int) -> str | None:
         """Why the daemon would abstain from the window of ``steps`` that begins there."""

@@ -66,7 +66,9 @@ def grouped(data: Dataset, split: Split) -> Groups:
         A pattern of ``split.together`` fits no recording, or two fit the same one.
     """
     united = _united(data.recordings, split.together)
-    unit = np.array([united.get(n, len(united) + n) for n in range(len(data.recordings))])
+    unit = np.arange(len(data.recordings))
+    for numbers in united:
+        unit[numbers] = numbers[0]
     of = np.full(len(data.targets), NONE, np.int64)
     names: list[str] = []
     cut: list[str] = []
@@ -76,14 +78,14 @@ def grouped(data: Dataset, split: Split) -> Groups:
         if split.test is None
         and len(np.unique(unit[data.recording[data.targets == c]])) < _needed(split.folds)
     ]
-    for pattern, numbers in _members(united, split.together):
+    for pattern, numbers in zip(split.together, united, strict=True):
         inside = np.flatnonzero(np.isin(data.recording, numbers))
         if len(inside):
             of[inside] = len(names)
             names.append(pattern)
     for number, name in enumerate(data.recordings):
         inside = np.flatnonzero(data.recording == number)
-        if not len(inside) or number in united:
+        if not len(inside) or any(number in numbers for numbers in united):
             continue
         parts = 1
         if split.block is not None:
@@ -102,27 +104,20 @@ def grouped(data: Dataset, split: Split) -> Groups:
     return Groups(of, tuple(names), tuple(cut))
 
 
-def _united(names: Sequence[str], patterns: Sequence[str]) -> dict[int, int]:
-    """For each recording that a pattern fits, which."""
-    found: dict[int, int] = {}
+def _united(names: Sequence[str], patterns: Sequence[str]) -> list[list[int]]:
+    """For each pattern, the numbers of the recordings that it fits."""
+    found: list[list[int]] = []
     for p, pattern in enumerate(patterns):
         fitting = [n for n, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)]
         if not fitting:
             raise UsageError(
                 f"split.together: {pattern!r} fits none of the recordings {', '.join(names[:20])}"
             )
-        for n in fitting:
-            if n in found:
-                raise UsageError(
-                    f"split.together: {pattern!r} and {patterns[found[n]]!r} both fit {names[n]}"
-                )
-            found[n] = p
+        for before, numbers in zip(patterns[:p], found, strict=True):
+            for n in set(numbers) & set(fitting):
+                raise UsageError(f"split.together: {pattern!r} and {before!r} both fit {names[n]}")
+        found.append(fitting)
     return found
-
-
-def _members(united: dict[int, int], patterns: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
-    for p, pattern in enumerate(patterns):
-        yield pattern, [n for n, which in united.items() if which == p]
 
 
 def _needed(folds: int) -> int:

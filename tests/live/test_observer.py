@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,6 +12,7 @@ import numpy as np
 import pylsl
 import pytest
 from programs import START, open_outlet, unique, wait_for_consumer
+from test_metrics import Fixed, free_port
 
 from daemon.config import StreamConfig
 from daemon.contract import Contract
@@ -110,14 +110,12 @@ def test_numbers_are_no_markers(observer: Observer) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
 def test_metrics_are_found_where_the_daemon_serves_them(observer: Observer, host: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with closing(Metrics(host, port)) as metrics:
-        metrics.serve(_NothingYet())
+        metrics.serve(Fixed())
         outlet = daemon(observer.name, "nobody", metrics_host=host, metrics_port=str(port))
         seen = wait_for(observer, lambda seen: seen.figures)
-        assert seen.figures["eegd_stream_connected"] == 0.0
+        assert seen.figures["eegd_stream_reconnects_total"] == Fixed.reconnects
         del outlet
 
 
@@ -127,16 +125,3 @@ def test_metrics_of_another_computer_are_not_asked_for(observer: Observer) -> No
     assert seen.metrics.state == "off"
     assert "--metrics" in seen.metrics.why
     del outlet
-
-
-class _NothingYet:
-    """A service that has no stream."""
-
-    connected = window_full = False
-    reconnects = gaps = backlog = 0
-    fullness = effective_rate = 0.0
-
-    def __init__(self) -> None:
-        from daemon.pipeline import Counts
-
-        self.counts = Counts()

@@ -76,12 +76,11 @@ def judge(said: Mapping[str, str | None], ports: range, multicast_port: int) -> 
         elif _is_closed(tool, rules) and not about_lsl:
             text = f"{tool} drops what it has no rule for, and has none for LSL's ports"
             findings.append(warning(subject, text, mend))
-    silent = [tool for tool, rules in said.items() if rules is None]
-    if findings or len(silent) < len(said):
-        read = ", ".join(tool for tool in said if tool not in silent)
-        unread = f"; {', '.join(silent)} can be read by root only" if silent else ""
-        return findings or [ok(subject, f"{read}: nothing against LSL's ports{unread}")]
-    return [ok(subject, f"{', '.join(silent)} can be read by root only")]
+    heard = ", ".join(tool for tool, rules in said.items() if rules is not None)
+    silent = ", ".join(tool for tool, rules in said.items() if rules is None)
+    shown = [f"{heard}: nothing against LSL's ports"] if heard else []
+    shown += [f"{silent} can be read by root only"] if silent else []
+    return findings or [ok(subject, "; ".join(shown))]
 
 
 def _is_closed(tool: str, rules: str) -> bool:

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.chatter import LSL_PLACES
 from daemon.ops.addresses import is_here
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.text import clean
 
-PLACES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 _SCOPES = ("machine", "link", "site", "organization", "global")
 _KNOCK = 1.0  # seconds
 _PORTS = 1 << 16  # of a computer
@@ -103,7 +103,7 @@ def look(environment: Mapping[str, str] = os.environ) -> LslConfig:
     """The files as they are now; asks the peers that they name, for a second at most."""
     named = environment.get("LSLAPICFG")
     unreadable: dict[str, str] = {}
-    for place in filter(None, (named, *PLACES)):
+    for place in filter(None, (named, *LSL_PLACES)):
         path = Path(place).expanduser()
         if place != named and not os.path.exists(path):  # noqa: PTH110 - nor raises it
             continue
@@ -204,15 +204,16 @@ def judge(config: LslConfig) -> list[Finding]:
             )
         )
     for key, usual in (("MulticastPort", 16571), ("BasePort", 16572), ("PortRange", 32)):
-        if not 0 < config.number(f"ports.{key}", usual) < _PORTS:
+        number = config.number(f"ports.{key}", usual)
+        if not 0 < number < _PORTS:
             findings.append(
                 fault(
                     subject,
-                    f"{where}: {key} {config.number(f'ports.{key}', usual)} is none that there is",
+                    f"{where}: {key} {number} is none that there is",
                     f"remove [ports] {key}: LSL's own is {usual}",
                 )
             )
-        elif (number := config.number(f"ports.{key}", usual)) != usual:
+        elif number != usual:
             findings.append(
                 warning(
                     subject,
