@@ -9,7 +9,7 @@ import pytest
 
 from daemon.encoders.architectures import channel_lstm, common_lstm
 from daemon.encoders.fuse import fuse
-from daemon.encoders.fused import BLOCK, UNROLLED, Fused, in_one_loop
+from daemon.encoders.fused import BLOCK, UNROLLED, Fused, dealt, in_one_loop
 from daemon.reorder import split_channels
 
 CHANNELS = 3
@@ -56,6 +56,24 @@ def test_a_model_that_remembers_gives_what_keras_gives(way: Way) -> None:
     batch = windows(2, 2 * BLOCK)
     expected = model.predict_on_batch(batch.transpose(0, 2, 1))
     np.testing.assert_allclose([run(window) for window in batch], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("cores", [None, 1, 2, 3, 16])
+def test_on_any_number_of_cores(cores: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    keras.utils.set_random_seed(1)
+    model = common_lstm(3 * BLOCK, CHANNELS, units=(6, 9, 4))
+    run = Fused(fuse(model), 3 * BLOCK, "/CPU:0")
+    batch = windows(2, 3 * BLOCK)
+    expected = model.predict_on_batch(batch.transpose(0, 2, 1))
+    np.testing.assert_allclose([run(window) for window in batch], expected, atol=1e-6)
+
+
+def test_the_largest_is_dealt_first_and_nobody_gets_much_more_than_another() -> None:
+    assert dealt([1, 24, 89, 44], 2) == [1, 1, 0, 1]
+    assert dealt([8, 282, 118, 44], 2) == [1, 0, 1, 1]
+    assert dealt([1, 2, 3], 1) == [0, 0, 0]
+    assert sorted(dealt([1, 2, 3, 4], 16)) == [0, 1, 2, 3]
 
 
 def test_what_goes_wrong_in_a_layer_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

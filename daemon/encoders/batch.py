@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from daemon.encoders.stack import Recurrence, Stack, State
+from daemon.encoders.stack import Stack, State, recurrence
 from daemon.records import Float32
 
 BLOCK = 64  # samples of one compiled call, at most
@@ -34,7 +34,8 @@ class Batch:
     """Up to ``rows`` states of ``stack``, on TensorFlow's ``device``; at first there are none."""
 
     def __init__(self, stack: Stack, rows: int, device: str) -> None:
-        self._stack = stack
+        self._channels = stack.channels
+        self._recurrence = recurrence(stack, device)
         self._rows = rows
         self._device = device
         self._cores = (os.cpu_count() or 1) if "CPU" in device else 1
@@ -47,7 +48,7 @@ class Batch:
     def clear(self) -> None:
         """Forget all states."""
         with tf.device(self._device):
-            self._parts = [Recurrence(self._stack).zero_state(self._widths[0])]
+            self._parts = [self._recurrence.zero_state(self._widths[0])]
 
     def warm_up(self, size: int) -> float:
         """Compile all shapes; all states are forgotten.
@@ -58,7 +59,7 @@ class Batch:
             Seconds that a sample takes at the most: all rows in use, and arranged anew every
             ``size`` samples.
         """
-        block = np.zeros((min(size, BLOCK), self._stack.channels), np.float32)
+        block = np.zeros((min(size, BLOCK), self._channels), np.float32)
         seconds = 0.0
         for rows in (*self._widths, self._rows, self._rows):
             start = time.perf_counter()
@@ -87,7 +88,7 @@ class Batch:
     def advance(self, block: Float32) -> None:
         """Take the next samples, (n, channels), at most `BLOCK` of them."""
         # A new array each time: TensorFlow may still be reading the last one.
-        padded = np.zeros((BLOCK, self._stack.channels), np.float32)
+        padded = np.zeros((BLOCK, self._channels), np.float32)
         padded[: len(block)] = block
 
         def advance(part: State) -> State:
@@ -130,7 +131,7 @@ def _specs(stack: Stack, rows: int | None) -> State:
 @cache
 def _advance(stack: Stack, rows: int, device: str) -> Any:
     """(block, n, state) → the state after ``n`` of the block's (BLOCK, channels) samples."""
-    recurrence = Recurrence(stack)
+    arithmetic = recurrence(stack, device)
 
     @tf.function(
         input_signature=[
@@ -142,10 +143,10 @@ def _advance(stack: Stack, rows: int, device: str) -> Any:
         autograph=False,
     )
     def advance(block: tf.Tensor, n: tf.Tensor, state: State) -> State:
-        projected = recurrence.project(0, block)
+        projected = arithmetic.project(0, block)
         after = tf.while_loop(
             lambda t, *_: t < n,
-            lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
+            lambda t, *state: (t + 1, *arithmetic.step(state, projected[t])),
             (0, *state),
         )
         return tuple(after[1:])

@@ -4,34 +4,41 @@ Rules that hold here:
 
 - Layer by layer: what a layer takes from the one below is projected for many steps in one matrix
   product, so that a step reads only the recurrent weights.
-- A step of one window keeps one core busy. On a CPU every layer therefore has a thread of its own
-  and hands on a block of steps when it has done it: while the layer above takes that block, it is
-  at the next one. The arithmetic is that of the whole window in one piece.
+- A step of one window keeps one core busy. On a CPU the layers are therefore dealt to as many
+  threads as there are cores (more would take them from each other), and hand on blocks of steps:
+  while the layer above takes a block, the one below is at the next. The arithmetic is that of the
+  whole window in one piece.
 - A GPU has to be told to start every operation and every turn of a loop, which takes longer than
   the operation. There all layers share a loop of as few turns as can be, whose number is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from daemon.encoders.stack import Recurrence, Stack, State
+from daemon.encoders.stack import Stack, State, recurrence
 from daemon.records import Float32
 from daemon.reorder import model_inputs
 
-# Steps handed on at once: the layers above idle for the first, those below for the last.
-BLOCK = 512
+# Steps handed on at once: the layers above idle for the first, those below for the last, and each
+# takes half a millisecond to be handed on.
+BLOCK = 1024
 # Steps in a turn of the loop, on a GPU.
 UNROLLED = 8
 
-_Below = Callable[[], tuple[tf.Tensor, int]]
-"""A block from the layer below, (steps, 1, ·), of which so many steps are true."""
+_Block = tuple[tf.Tensor, int]
+"""Steps as they come from below, (steps, 1, ·), and how many of them are true."""
+
+# What a step takes: a multiplication in its own product as one, one in a product for many steps at
+# once as a quarter, and all the rest as so many.
+_AT_ONCE, _REST = 1 / 4, 20_000
 
 
 def fused(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:
@@ -56,7 +63,7 @@ def in_one_loop(stack: Stack, window: int, device: str) -> Callable[[Float32], F
 @cache
 def _loop(stack: Stack, window: int, device: str) -> Any:
     """(window, 1, channels) → (1, outputs)."""
-    recurrence = Recurrence(stack)
+    arithmetic = recurrence(stack, device)
     looped = window // UNROLLED * UNROLLED
 
     @tf.function(
@@ -65,40 +72,41 @@ def _loop(stack: Stack, window: int, device: str) -> Any:
         autograph=False,
     )
     def classify(sequence: tf.Tensor) -> tf.Tensor:
-        projected = recurrence.project(0, sequence)
+        projected = arithmetic.project(0, sequence)
 
         def steps(t: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
             for n in range(UNROLLED):
-                state = recurrence.step(state, projected[t + n])
+                state = arithmetic.step(state, projected[t + n])
             return t + UNROLLED, *state
 
         _, *state = tf.while_loop(
             lambda t, *_: t < looped,
             steps,
-            (0, *recurrence.zero_state(1)),
+            (0, *arithmetic.zero_state(1)),
             maximum_iterations=looped // UNROLLED,
         )
         for t in range(looped, window):
-            state = recurrence.step(tuple(state), projected[t])
-        return recurrence.head(state[-2])
+            state = arithmetic.step(tuple(state), projected[t])
+        return arithmetic.head(state[-2])
 
     with tf.device(device):
         return classify.get_concrete_function()
 
 
 class Fused:
-    """As `fused`; a thread for each layer, which hands on blocks of steps."""
+    """As `fused`; layers in threads, which hand on blocks of steps."""
 
     def __init__(self, stack: Stack, window: int, device: str) -> None:
         self._device = device
         self._block = min(BLOCK, window)
-        self._recurrence = Recurrence(stack)
+        self._recurrence = recurrence(stack, device)
         self._project = _projection(stack, self._block, device)
         self._layers = [
             _layer(stack, layer, self._block, device) for layer in range(len(stack.lstms))
         ]
-        # One each, so that a layer's blocks keep their order.
-        self._threads = [ThreadPoolExecutor(1, f"layer {n}") for n in range(len(stack.lstms) + 1)]
+        # One thread each, so that a layer's blocks keep their order.
+        threads = [ThreadPoolExecutor(1, "layers") for _ in range(os.cpu_count() or 1)]
+        self._threads = [threads[n] for n in dealt(_costs(stack), len(threads))]
         self(np.zeros((stack.channels, window), np.float32))  # compiles
 
     def __call__(self, samples: Float32) -> Float32:
@@ -108,36 +116,63 @@ class Fused:
         # h and c of each layer, touched by its own thread alone.
         pairs = [states[n : n + 2] for n in range(0, len(states), 2)]
 
-        def project(start: int) -> tuple[tf.Tensor, int]:
+        def project(start: int) -> _Block:
             block = window[start : start + self._block, None]
             padded = np.zeros((self._block, *block.shape[1:]), np.float32)
             padded[: len(block)] = block
             with tf.device(self._device):
                 return self._project(tf.constant(padded)), len(block)
 
-        def advance(layer: int, below: _Below) -> tuple[tf.Tensor, int]:
-            sequence, n = below()
+        def advance(layer: int, below: Future[_Block]) -> _Block:
+            sequence, n = below.result()
             with tf.device(self._device):
                 above, *pairs[layer] = self._layers[layer](sequence, tf.constant(n), *pairs[layer])
             return above, n
 
-        tops: list[_Below] = []
-        for start in range(0, len(window), self._block):
-            below: _Below = self._threads[0].submit(project, start).result
-            for layer, thread in enumerate(self._threads[1:]):
-                below = thread.submit(advance, layer, below).result
-            tops.append(below)
+        starts = range(0, len(window), self._block)
+        given: dict[int, Future[_Block]] = {}  # by each layer in the turn before; -1 projects
+        tops: list[Future[_Block]] = []
+        # In a turn each layer takes what the one below gave in the turn before, from the top down.
+        for turn in range(len(starts) + len(self._layers)):
+            for layer in range(len(self._layers) - 1, -1, -1):
+                if layer - 1 in given:
+                    below = given.pop(layer - 1)
+                    given[layer] = self._threads[layer + 1].submit(advance, layer, below)
+            if turn < len(starts):
+                given[-1] = self._threads[0].submit(project, starts[turn])
+            if len(self._layers) - 1 in given:
+                tops.append(given.pop(len(self._layers) - 1))
         for top in tops:
-            top()  # raises what went wrong with its block
+            top.result()  # raises what went wrong with its block
         with tf.device(self._device):
             output: Float32 = self._recurrence.head(pairs[-1][0]).numpy()[0]
         return output
 
 
+def _costs(stack: Stack) -> list[float]:
+    """What a step takes in the first layer's projection, then in each layer."""
+    first, *above = stack.lstms
+    return [
+        first.kernel.size * _AT_ONCE,
+        first.recurrent.size + _REST,
+        *(lstm.kernel.size * _AT_ONCE + lstm.recurrent.size + _REST for lstm in above),
+    ]
+
+
+def dealt(costs: Sequence[float], hands: int) -> list[int]:
+    """Whose each of ``costs`` is, so that none of the ``hands`` has much more than another."""
+    held = [0.0] * hands
+    found = [0] * len(costs)
+    for n in sorted(range(len(costs)), key=lambda n: -costs[n]):
+        found[n] = held.index(min(held))
+        held[found[n]] += costs[n]
+    return found
+
+
 @cache
 def _projection(stack: Stack, steps: int, device: str) -> Any:
     """The first layer's input term: (steps, 1, channels) → (steps, 1, 4·units)."""
-    recurrence = Recurrence(stack)
+    arithmetic = recurrence(stack, device)
 
     @tf.function(
         input_signature=[tf.TensorSpec((steps, 1, stack.channels))],
@@ -145,7 +180,7 @@ def _projection(stack: Stack, steps: int, device: str) -> Any:
         autograph=False,
     )
     def project(sequence: tf.Tensor) -> tf.Tensor:
-        return recurrence.project(0, sequence)
+        return arithmetic.project(0, sequence)
 
     with tf.device(device):
         return project.get_concrete_function()
@@ -158,7 +193,7 @@ def _layer(stack: Stack, layer: int, steps: int, device: str) -> Any:
     The first layer's sequence is its `_projection`, (steps, 1, 4·units), any other's the output of
     the layer below, (steps, 1, units).
     """
-    recurrence = Recurrence(stack)
+    arithmetic = recurrence(stack, device)
     units = stack.lstms[layer].units
     below = stack.lstms[layer - 1].units if layer else 4 * units
     state = tf.TensorSpec((1, units))
@@ -174,12 +209,12 @@ def _layer(stack: Stack, layer: int, steps: int, device: str) -> Any:
         autograph=False,
     )
     def run(sequence: tf.Tensor, n: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> State:
-        projected = recurrence.project(layer, sequence) if layer else sequence
+        projected = arithmetic.project(layer, sequence) if layer else sequence
 
         def step(
             t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray
         ) -> tuple[tf.Tensor, ...]:
-            h, c = recurrence.cell(layer, projected[t], h, c)
+            h, c = arithmetic.cell(layer, projected[t], h, c)
             return t + 1, h, c, outputs.write(t, h)
 
         outputs = tf.TensorArray(tf.float32, steps, element_shape=(1, units))
