@@ -12,7 +12,6 @@ Rules that hold here:
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from daemon.encoders import cores
 from daemon.encoders.stack import Stack, State, recurrence
 from daemon.records import Float32
 
@@ -38,7 +38,7 @@ class Batch:
         self._recurrence = recurrence(stack, device)
         self._rows = rows
         self._device = device
-        self._cores = (os.cpu_count() or 1) if "CPU" in device else 1
+        self._cores = cores.count() if "CPU" in device else 1
         self._widths = _widths(rows, self._cores)
         self._threads = ThreadPoolExecutor(self._cores, "lanes")
         self._advance = {width: _advance(stack, width, device) for width in self._widths}
@@ -113,9 +113,9 @@ class Batch:
         return tuple(tf.concat(layer, axis=0) for layer in zip(*self._parts, strict=True))
 
 
-def _widths(rows: int, cores: int) -> list[int]:
+def _widths(rows: int, parts: int) -> list[int]:
     """Rows of one compiled call: doubling, up to what a core gets when all rows are in use."""
-    most = math.ceil(rows / max(1, min(cores, rows // _NARROWEST)))
+    most = math.ceil(rows / max(1, min(parts, rows // _NARROWEST)))
     widths = [_NARROWEST]
     while 2 * widths[-1] < most:
         widths.append(2 * widths[-1])

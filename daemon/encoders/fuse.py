@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from daemon.encoders.inspection import Entry
 from daemon.encoders.stack import GATES, Dense, Lstm, Stack
 
 # These return their input when the model is not training.
@@ -37,6 +38,20 @@ ELEMENTWISE = frozenset(
 )
 
 
+_CLASSES = frozenset(
+    layer.__name__
+    for layer in (
+        *_IDENTITIES,
+        keras.layers.InputLayer,
+        keras.layers.LSTM,
+        keras.layers.Concatenate,
+        keras.layers.Dense,
+        keras.layers.Activation,
+        keras.layers.Softmax,
+    )
+)
+
+
 class NotFusableError(Exception):
     """The model is no LSTM stack; the message says what it has instead."""
 
@@ -53,6 +68,15 @@ def fuse(model: keras.Model) -> Stack:
     lstms += walk.lstms(have=len(lstms))
     denses = walk.denses()
     return Stack(tuple(lstms), tuple(denses))
+
+
+def may_fuse(description: Entry) -> bool:
+    """Whether a model's description has no other layers than those of which `fuse` makes a stack.
+
+    ``description`` is that of a model not built yet, see `daemon.encoders.inspection.rebuilt`.
+    """
+    kinds = {layer["class_name"] for layer in description["config"]["layers"]}
+    return "LSTM" in kinds and kinds <= _CLASSES
 
 
 class _Walk:

@@ -14,7 +14,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from daemon.encoders import cores
 from daemon.encoders.stack import Stack, State, recurrence
 from daemon.records import Float32
 from daemon.reorder import model_inputs
@@ -105,7 +105,7 @@ class Fused:
             _layer(stack, layer, self._block, device) for layer in range(len(stack.lstms))
         ]
         # One thread each, so that a layer's blocks keep their order.
-        threads = [ThreadPoolExecutor(1, "layers") for _ in range(os.cpu_count() or 1)]
+        threads = [ThreadPoolExecutor(1, "layers") for _ in range(cores.count())]
         self._threads = [threads[n] for n in dealt(_costs(stack), len(threads))]
         self(np.zeros((stack.channels, window), np.float32))  # compiles
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import keras
 
 from daemon.contract import Contract, read_contract
-from daemon.encoders import bundle, container
+from daemon.encoders import bundle, container, cores
+from daemon.encoders.fuse import may_fuse
 from daemon.encoders.inspection import Refused
 from daemon.errors import UsageError
 from daemon.text import clean
@@ -211,6 +212,8 @@ def _load(path: Path) -> tuple[keras.Model, str]:
             file = container.opened(path, Path(folder))
         except (Refused, OSError) as error:
             raise UsageError(f"model {path}: {error}") from None
+        if may_fuse(file.config):  # to be decided before TensorFlow begins
+            cores.leave_to_engines()
         doing = "Keras cannot build it"
         # Keras lets through whatever a foreign description makes its code raise.
         try:

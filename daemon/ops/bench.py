@@ -10,6 +10,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from daemon import __version__
+from daemon.encoders import cores
 from daemon.encoders.architectures import WINDOW, channel_lstm, common_lstm
 from daemon.encoders.engines import Device, choose_devices, lane_bytes
 from daemon.encoders.fuse import fuse
@@ -62,6 +64,7 @@ def measure(
     UsageError
         ``device`` is ``gpu`` and TensorFlow sees none.
     """
+    cores.leave_to_engines()  # as where a model of these is loaded
     (name, *_), why = choose_devices(device)
     say(f"on {name}: {why}")
     encoders: Figures = {}
@@ -198,10 +201,16 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def sgemm(device: str = "/CPU:0") -> float:
-    """GFLOP/s of the device's own matrix product, the best of five."""
+    """GFLOP/s of the device's own matrix product, one for each core at once, the best of five."""
+    parts = cores.count() if "CPU" in device else 1
     with tf.device(device):
         a = tf.random.normal((_SGEMM, _SGEMM))
-    return 2 * _SGEMM**3 / min(_seconds(lambda: tf.matmul(a, a).numpy()) for _ in range(5)) / 1e9
+    with ThreadPoolExecutor(parts) as threads:
+        seconds = min(
+            _seconds(lambda: list(threads.map(lambda _: tf.matmul(a, a).numpy(), range(parts))))
+            for _ in range(5)
+        )
+    return parts * 2 * _SGEMM**3 / seconds / 1e9
 
 
 def table(figures: Figures) -> str:

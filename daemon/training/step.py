@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import keras
 import numpy as np
 import tensorflow as tf
 
+from daemon.encoders import cores
 from daemon.records import Float64
 from daemon.training.encoder import Encoder
 from daemon.training.examples import Batch, Examples
@@ -45,8 +44,7 @@ class Steps:
         smoothing: float,
         seed: int,
     ) -> None:
-        cores = os.cpu_count() or 1
-        parts = next(n for n in range(cores, 0, -1) if batch % n == 0)
+        parts = next(n for n in range(cores.count(), 0, -1) if batch % n == 0)
         variables = [variable.value for variable in model.trainable_variables]
         seeds = tf.TensorSpec(2, tf.int32)
 
