@@ -99,7 +99,7 @@ def test_what_is_compiled_for_a_stack_serves_its_equals(stack: Stack) -> None:
     """TensorFlow never gives it back: a reload of the same model must not compile it anew."""
     keras.utils.set_random_seed(1)
     again = fuse(common_lstm(40, CHANNELS, units=(6, 4)))
-    assert Batch(again, 9, "/CPU:0")._advance[8] is Batch(stack, 40, "/CPU:0")._advance[8]
+    assert Batch(again, 30, "/CPU:0")._advance[12] is Batch(stack, 40, "/CPU:0")._advance[12]
     lstm, top = stack.lstms
     for other in (
         replace(stack, lstms=(replace(lstm, bias=lstm.bias + 1), top)),

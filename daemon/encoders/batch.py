@@ -27,7 +27,7 @@ from daemon.records import Float32
 
 BLOCK = 64  # samples of one compiled call, at most
 
-_NARROWEST = 8  # rows; half as many take almost as long
+_NARROWEST = 12  # rows; half as many take almost as long, since products are made in blocks of rows
 
 
 class Batch:
@@ -113,13 +113,16 @@ class Batch:
         return tuple(tf.concat(layer, axis=0) for layer in zip(*self._parts, strict=True))
 
 
-def _widths(rows: int, parts: int) -> list[int]:
-    """Rows of one compiled call: doubling, up to what a core gets when all rows are in use."""
-    most = math.ceil(rows / max(1, min(parts, rows // _NARROWEST)))
-    widths = [_NARROWEST]
-    while 2 * widths[-1] < most:
-        widths.append(2 * widths[-1])
-    return [*(width for width in widths if width < most), most]
+def _widths(rows: int, cores: int) -> list[int]:
+    """Rows of one compiled call: up to what a core gets when all are in use."""
+    most = math.ceil(rows / max(1, min(cores, rows // _NARROWEST)))
+    widths = {most}
+    width = _NARROWEST
+    while width < most:
+        widths.add(width)
+        width *= 2
+        widths.add(min(width * 3 // 2, most))
+    return sorted(widths)
 
 
 def _specs(stack: Stack, rows: int | None) -> State:
