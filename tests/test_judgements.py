@@ -301,6 +301,14 @@ def stream(name: str = "Amp", **more: object) -> Heard:
     return Heard(replace(described, **known), port=16572, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 320), (15, 305), (1, 33), (3, 40)])
+def test_batches_that_were_heard_in_part_do_not_count_for_their_size(first: int, last: int) -> None:
+    stamps = np.repeat(np.arange(20) / 10, 16)[first:last]
+    (finding,) = signals.judge_stamps(replace(stream(), stamps=stamps))
+    assert "some 16 samples at a time" in finding.text
+    assert "uncertain by 100 ms" in finding.text
+
+
 def test_exactly_one_stream_may_match() -> None:
     one, two = stream("A"), stream("B")
     assert level(streams.judge_found([one, two], [one], "name 'A'")) == "ok"

@@ -115,7 +115,7 @@ class Batch:
 
 def _widths(rows: int, cores: int) -> list[int]:
     """Rows of one compiled call: up to what a core gets when all are in use."""
-    most = math.ceil(rows / max(1, min(cores, rows // _NARROWEST)))
+    most = math.ceil(rows / max(1, min(cores, round(rows / _NARROWEST))))
     widths = {most}
     width = _NARROWEST
     while width < most:

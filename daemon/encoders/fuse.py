@@ -37,7 +37,7 @@ ELEMENTWISE = frozenset(
     ("tanh", "sigmoid", "hard_sigmoid", "relu", "linear", "elu", "softsign", "softplus")
 )
 
-
+# Of these and the identities alone a stack is made.
 _CLASSES = frozenset(
     layer.__name__
     for layer in (

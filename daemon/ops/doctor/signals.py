@@ -86,7 +86,9 @@ def judge_stamps(one: Heard) -> list[Finding]:
     steps = np.diff(one.stamps)
     same = float(np.mean(steps == 0))
     if same > _BATCHED:
-        size = len(steps) / (np.count_nonzero(steps) + 1)
+        ends = np.flatnonzero(steps)
+        # Of whole batches: the first and the last may have been heard in part.
+        size = np.median(np.diff(ends)) if len(ends) > 1 else len(one.stamps) / (len(ends) + 1)
         milliseconds = size / one.stream.sample_rate * 1e3
         findings.append(
             warning(
