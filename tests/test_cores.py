@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -33,10 +34,10 @@ def _convolution() -> keras.Model:
     ],
 )
 def test_operations_are_shared_out_where_no_engine_does_it(
-    model: object, threads: str, tmp_path: Path
+    model: Callable[[], keras.Model], threads: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.keras"
-    model().save(path)  # type: ignore[operator]
+    model().save(path)
     done = subprocess.run(
         [sys.executable, "-c", _LOAD, str(path)], capture_output=True, text=True, check=True
     )

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from daemon.encoders import cores
-from daemon.encoders.stack import Stack, State, recurrence
+from daemon.encoders.stack import Recurrence, Stack, State, recurrence_of
 from daemon.records import Float32
 
 BLOCK = 64  # samples of one compiled call, at most
@@ -35,14 +35,14 @@ class Batch:
 
     def __init__(self, stack: Stack, rows: int, device: str) -> None:
         self._channels = stack.channels
-        self._recurrence = recurrence(stack, device)
+        self._recurrence = recurrence_of(stack, device)
         self._rows = rows
         self._device = device
         self._cores = cores.count() if "CPU" in device else 1
         self._widths = _widths(rows, self._cores)
         self._threads = ThreadPoolExecutor(self._cores, "lanes")
-        self._advance = {width: _advance(stack, width, device) for width in self._widths}
-        self._arrange = _arrange(stack, device)
+        self._advance = {width: _advance(self._recurrence, width) for width in self._widths}
+        self._arrange = _arrange(self._recurrence)
         self.clear()
 
     def clear(self) -> None:
@@ -132,9 +132,9 @@ def _specs(stack: Stack, rows: int | None) -> State:
 
 
 @cache
-def _advance(stack: Stack, rows: int, device: str) -> Any:
+def _advance(recurrence: Recurrence, rows: int) -> Any:
     """(block, n, state) → the state after ``n`` of the block's (BLOCK, channels) samples."""
-    arithmetic = recurrence(stack, device)
+    stack = recurrence.stack
 
     @tf.function(
         input_signature=[
@@ -146,29 +146,30 @@ def _advance(stack: Stack, rows: int, device: str) -> Any:
         autograph=False,
     )
     def advance(block: tf.Tensor, n: tf.Tensor, state: State) -> State:
-        projected = arithmetic.project(0, block)
+        projected = recurrence.project(0, block)
         after = tf.while_loop(
             lambda t, *_: t < n,
-            lambda t, *state: (t + 1, *arithmetic.step(state, projected[t])),
+            lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
             (0, *state),
         )
         return tuple(after[1:])
 
     # Traced here and now: it has but one shape.
-    with tf.device(device):
+    with tf.device(recurrence.device):
         return advance.get_concrete_function()
 
 
 @cache
-def _arrange(stack: Stack, device: str) -> Any:
+def _arrange(recurrence: Recurrence) -> Any:
     """(rows, state) → the state with those rows, zeros for -1; not compiled, so of any size."""
 
     @tf.function(
-        input_signature=[tf.TensorSpec((None,), tf.int32), _specs(stack, None)], autograph=False
+        input_signature=[tf.TensorSpec((None,), tf.int32), _specs(recurrence.stack, None)],
+        autograph=False,
     )
     def arrange(rows: tf.Tensor, state: State) -> State:
         held = (rows >= 0)[:, None]
         return tuple(tf.where(held, tf.gather(layer, tf.maximum(rows, 0)), 0.0) for layer in state)
 
-    with tf.device(device):
+    with tf.device(recurrence.device):
         return arrange.get_concrete_function()

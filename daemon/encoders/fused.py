@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from daemon.encoders import cores
-from daemon.encoders.stack import Stack, State, recurrence
+from daemon.encoders.stack import Recurrence, Stack, State, recurrence_of
 from daemon.records import Float32
 from daemon.reorder import model_inputs
 
@@ -48,7 +48,7 @@ def fused(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32
 
 def in_one_loop(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:
     """As `fused`; all layers step by step."""
-    classify = _loop(stack, window, device)
+    classify = _loop(recurrence_of(stack, device), window)
 
     def run(samples: Float32) -> Float32:
         (sequence,) = model_inputs(samples, per_channel=False)[0]
@@ -61,9 +61,9 @@ def in_one_loop(stack: Stack, window: int, device: str) -> Callable[[Float32], F
 
 
 @cache
-def _loop(stack: Stack, window: int, device: str) -> Any:
+def _loop(recurrence: Recurrence, window: int) -> Any:
     """(window, 1, channels) → (1, outputs)."""
-    arithmetic = recurrence(stack, device)
+    stack = recurrence.stack
     looped = window // UNROLLED * UNROLLED
 
     @tf.function(
@@ -72,24 +72,24 @@ def _loop(stack: Stack, window: int, device: str) -> Any:
         autograph=False,
     )
     def classify(sequence: tf.Tensor) -> tf.Tensor:
-        projected = arithmetic.project(0, sequence)
+        projected = recurrence.project(0, sequence)
 
         def steps(t: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
             for n in range(UNROLLED):
-                state = arithmetic.step(state, projected[t + n])
+                state = recurrence.step(state, projected[t + n])
             return t + UNROLLED, *state
 
         _, *state = tf.while_loop(
             lambda t, *_: t < looped,
             steps,
-            (0, *arithmetic.zero_state(1)),
+            (0, *recurrence.zero_state(1)),
             maximum_iterations=looped // UNROLLED,
         )
         for t in range(looped, window):
-            state = arithmetic.step(tuple(state), projected[t])
-        return arithmetic.head(state[-2])
+            state = recurrence.step(tuple(state), projected[t])
+        return recurrence.head(state[-2])
 
-    with tf.device(device):
+    with tf.device(recurrence.device):
         return classify.get_concrete_function()
 
 
@@ -99,10 +99,10 @@ class Fused:
     def __init__(self, stack: Stack, window: int, device: str) -> None:
         self._device = device
         self._block = min(BLOCK, window)
-        self._recurrence = recurrence(stack, device)
-        self._project = _projection(stack, self._block, device)
+        self._recurrence = recurrence_of(stack, device)
+        self._project = _projection(self._recurrence, self._block)
         self._layers = [
-            _layer(stack, layer, self._block, device) for layer in range(len(stack.lstms))
+            _layer(self._recurrence, layer, self._block) for layer in range(len(stack.lstms))
         ]
         # One thread each, so that a layer's blocks keep their order.
         threads = [ThreadPoolExecutor(1, "layers") for _ in range(cores.count())]
@@ -129,20 +129,21 @@ class Fused:
                 above, *pairs[layer] = self._layers[layer](sequence, tf.constant(n), *pairs[layer])
             return above, n
 
-        starts = range(0, len(window), self._block)
-        given: dict[int, Future[_Block]] = {}  # by each layer in the turn before; -1 projects
-        tops: list[Future[_Block]] = []
-        # In a turn each layer takes what the one below gave in the turn before, from the top down.
-        for turn in range(len(starts) + len(self._layers)):
-            for layer in range(len(self._layers) - 1, -1, -1):
-                if layer - 1 in given:
-                    below = given.pop(layer - 1)
-                    given[layer] = self._threads[layer + 1].submit(advance, layer, below)
-            if turn < len(starts):
-                given[-1] = self._threads[0].submit(project, starts[turn])
-            if len(self._layers) - 1 in given:
-                tops.append(given.pop(len(self._layers) - 1))
-        for top in tops:
+        stages: list[Callable[[Any], _Block]] = [project]
+        stages += [partial(advance, layer) for layer in range(len(self._layers))]
+        starts = [*range(0, len(window), self._block), *[None] * len(self._layers)]
+        given: list[Any] = [None] * len(stages)
+        tops = []
+        # In a turn each stage takes what the one below gave in the turn before.
+        for start in starts:
+            given = [
+                None if below is None else thread.submit(stage, below)
+                for thread, stage, below in zip(
+                    self._threads, stages, [start, *given[:-1]], strict=True
+                )
+            ]
+            tops.append(given[-1])
+        for top in filter(None, tops):
             top.result()  # raises what went wrong with its block
         with tf.device(self._device):
             output: Float32 = self._recurrence.head(pairs[-1][0]).numpy()[0]
@@ -170,30 +171,29 @@ def dealt(costs: Sequence[float], hands: int) -> list[int]:
 
 
 @cache
-def _projection(stack: Stack, steps: int, device: str) -> Any:
+def _projection(recurrence: Recurrence, steps: int) -> Any:
     """The first layer's input term: (steps, 1, channels) → (steps, 1, 4·units)."""
-    arithmetic = recurrence(stack, device)
 
     @tf.function(
-        input_signature=[tf.TensorSpec((steps, 1, stack.channels))],
+        input_signature=[tf.TensorSpec((steps, 1, recurrence.stack.channels))],
         jit_compile=True,
         autograph=False,
     )
     def project(sequence: tf.Tensor) -> tf.Tensor:
-        return arithmetic.project(0, sequence)
+        return recurrence.project(0, sequence)
 
-    with tf.device(device):
+    with tf.device(recurrence.device):
         return project.get_concrete_function()
 
 
 @cache
-def _layer(stack: Stack, layer: int, steps: int, device: str) -> Any:
+def _layer(recurrence: Recurrence, layer: int, steps: int) -> Any:
     """(sequence, n, h, c) → (h of every step, h, c) after ``n`` of the ``steps``.
 
     The first layer's sequence is its `_projection`, (steps, 1, 4·units), any other's the output of
     the layer below, (steps, 1, units).
     """
-    arithmetic = recurrence(stack, device)
+    stack = recurrence.stack
     units = stack.lstms[layer].units
     below = stack.lstms[layer - 1].units if layer else 4 * units
     state = tf.TensorSpec((1, units))
@@ -209,12 +209,12 @@ def _layer(stack: Stack, layer: int, steps: int, device: str) -> Any:
         autograph=False,
     )
     def run(sequence: tf.Tensor, n: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> State:
-        projected = arithmetic.project(layer, sequence) if layer else sequence
+        projected = recurrence.project(layer, sequence) if layer else sequence
 
         def step(
             t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray
         ) -> tuple[tf.Tensor, ...]:
-            h, c = arithmetic.cell(layer, projected[t], h, c)
+            h, c = recurrence.cell(layer, projected[t], h, c)
             return t + 1, h, c, outputs.write(t, h)
 
         outputs = tf.TensorArray(tf.float32, steps, element_shape=(1, units))
@@ -223,5 +223,5 @@ def _layer(stack: Stack, layer: int, steps: int, device: str) -> Any:
         )
         return outputs.stack(), h, c
 
-    with tf.device(device):
+    with tf.device(recurrence.device):
         return run.get_concrete_function()

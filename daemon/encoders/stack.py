@@ -105,7 +105,8 @@ class Recurrence:
     """
 
     def __init__(self, stack: Stack, device: str) -> None:
-        self._stack = stack
+        self.stack = stack
+        self.device = device
         with tf.device(device):
             self._weights = [
                 [
@@ -116,9 +117,7 @@ class Recurrence:
             ]
 
     def zero_state(self, batch: int) -> State:
-        return tuple(
-            tf.zeros((batch, lstm.units)) for lstm in self._stack.lstms for _ in ("h", "c")
-        )
+        return tuple(tf.zeros((batch, lstm.units)) for lstm in self.stack.lstms for _ in ("h", "c"))
 
     def project(self, layer: int, below: tf.Tensor) -> tf.Tensor:
         """A layer's input term, for any number of steps at once: (…, inputs) → (…, 4·units)."""
@@ -129,7 +128,7 @@ class Recurrence:
         self, layer: int, projected: tf.Tensor, h: tf.Tensor, c: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One step of one layer: h and c, (batch, units) each, after `project`'s row for it."""
-        lstm = self._stack.lstms[layer]
+        lstm = self.stack.lstms[layer]
         activation = keras.activations.get(lstm.activation)
         gates = projected + tf.matmul(h, self._weights[layer][1])
         opened = keras.activations.get(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
@@ -152,13 +151,13 @@ class Recurrence:
 
     def head(self, encoding: tf.Tensor) -> tf.Tensor:
         """The Dense layers: (batch, units of the last LSTM) → (batch, outputs)."""
-        for dense in self._stack.denses:
+        for dense in self.stack.denses:
             activation = keras.activations.get(dense.activation)
             encoding = activation(tf.matmul(encoding, dense.kernel) + dense.bias)
         return encoding
 
 
 @cache
-def recurrence(stack: Stack, device: str) -> Recurrence:
-    """The one of ``stack`` on TensorFlow's ``device``: all that is compiled shares its weights."""
+def recurrence_of(stack: Stack, device: str) -> Recurrence:
+    """The one of ``stack`` and its equals on TensorFlow's ``device``, for all that is compiled."""
     return Recurrence(stack, device)
