@@ -59,9 +59,9 @@ CLASSES = ("rest", "left fist", "right fist", "both fists", "both feet", "eyes c
 AUTO_SPEED, AUTO_WINDOWS = 12.0, 60
 # With 120 windows of a Common LSTM in flight a sample takes about 2 ms, so only a part is sent.
 COMMON_SPEED, COMMON_WINDOWS = 3.0, 25
-# The window engine skips windows when it is slower than the hop, so it gets real time: a second
-# for what takes 0.13 s on two idle cores, and longer right after the burst or on a loaded machine.
-WINDOW_SPEED, WINDOW_WINDOWS = 1.0, 10
+# The window engine skips windows when it is slower than the hop, so it gets a quarter of real time:
+# four seconds for the first, which comes with the whole burst and takes 0.9 s on two idle cores.
+WINDOW_SPEED, WINDOW_WINDOWS = 0.25, 5
 PATIENCE = 150.0  # seconds until the last answer, on a loaded machine
 
 # The same arithmetic in another order, 15360 steps long, in float32.
