@@ -69,6 +69,24 @@ def test_arranging_moves_drops_and_begins_rows(stack: Stack) -> None:
     assert not any(layer.any() for layer in batch.state())
 
 
+@pytest.mark.parametrize("begins", [0, 3, 8, 11])
+def test_a_window_begins_in_any_row_and_moves_no_other(
+    stack: Stack, begins: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    batch = Batch(stack, 40, "/CPU:0")
+    batch.arrange([-1] * 9)  # two parts of six, the last three rows are padding
+    assert [batch.fits(rows) for rows in (6, 9, 12, 13)] == [False, True, True, False]
+    before, after = eeg(BLOCK), eeg(7, 1)
+    batch.advance(before)
+    batch.advance(after, begins)
+    for n in range(9):
+        if n != begins:
+            samples = np.concatenate([before, after])
+            np.testing.assert_allclose(row(batch, n), alone(stack, samples), atol=1e-6)
+    np.testing.assert_allclose(row(batch, begins), alone(stack, after), atol=1e-6)
+
+
 def test_warming_up_leaves_no_state(stack: Stack) -> None:
     batch = Batch(stack, 40, "/CPU:0")
     assert batch.warm_up(BLOCK) > 0
@@ -99,7 +117,7 @@ def test_what_is_compiled_for_a_stack_serves_its_equals(stack: Stack) -> None:
     """TensorFlow never gives it back: a reload of the same model must not compile it anew."""
     keras.utils.set_random_seed(1)
     again = fuse(common_lstm(40, CHANNELS, units=(6, 4)))
-    assert Batch(again, 30, "/CPU:0")._advance[12] is Batch(stack, 40, "/CPU:0")._advance[12]
+    assert Batch(again, 30, "/CPU:0")._advance[6] is Batch(stack, 40, "/CPU:0")._advance[6]
     lstm, top = stack.lstms
     for other in (
         replace(stack, lstms=(replace(lstm, bias=lstm.bias + 1), top)),

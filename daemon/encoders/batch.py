@@ -6,7 +6,8 @@ Rules that hold here:
   width, samples to a block, whose true length is data.
 - On a CPU the rows are shared out over the cores, each part a compiled call of its own: XLA runs
   matrix products of this size on one core.
-- The states stay on the device between calls.
+- The states stay on the device between calls, and a row where it is until there are so many more
+  or fewer that other shapes fit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from daemon.records import Float32
 
 BLOCK = 64  # samples of one compiled call, at most
 
-_NARROWEST = 12  # rows; half as many take almost as long, since products are made in blocks of rows
+_NARROWEST = 6  # rows; fewer take almost as long, since products are made in blocks of so many
 
 
 class Batch:
@@ -72,9 +74,7 @@ class Batch:
 
     def arrange(self, rows: Sequence[int]) -> None:
         """Make row n what row ``rows[n]`` is now; -1 stands for the zeros of a window's start."""
-        fits = (width for width in self._widths if width * self._cores >= len(rows))
-        width = next(fits, self._widths[-1])
-        parts = math.ceil(len(rows) / width)
+        parts, width = self._cut(len(rows))
         padded = np.full(parts * width, -1, np.int32)
         padded[: len(rows)] = rows
         with tf.device(self._device):
@@ -85,27 +85,46 @@ class Batch:
                 else [state]
             )
 
-    def advance(self, block: Float32) -> None:
-        """Take the next samples, (n, channels), at most `BLOCK` of them."""
+    def fits(self, rows: int) -> bool:
+        """Whether so many are as many as there are now, with padding.
+
+        Then a new window may begin in any row that is not needed, and no other has to move.
+        """
+        return self._cut(rows) == (len(self._parts), len(self._parts[0][0]))
+
+    def advance(self, block: Float32, begins: int = -1) -> None:
+        """Take the next samples, (n, channels), at most `BLOCK` of them.
+
+        In row ``begins``, which may be one of padding, a window begins with the first of them.
+        """
         # A new array each time: TensorFlow may still be reading the last one.
         padded = np.zeros((BLOCK, self._channels), np.float32)
         padded[: len(block)] = block
+        width = len(self._parts[0][0])
 
-        def advance(part: State) -> State:
+        def advance(n: int, part: State) -> State:
             with tf.device(self._device):
-                run = self._advance[len(part[0])]
-                state: State = run(tf.constant(padded), tf.constant(len(block)), part)
+                row = tf.constant(begins - n * width)
+                run = self._advance[width]
+                state: State = run(tf.constant(padded), tf.constant(len(block)), row, part)
             return state
 
         if len(self._parts) == 1:
-            self._parts = [advance(self._parts[0])]
+            self._parts = [advance(0, self._parts[0])]
         else:
-            self._parts = list(self._threads.map(advance, self._parts))
+            self._parts = list(self._threads.map(advance, count(), self._parts))
 
     def state(self) -> list[Float32]:
         """h and c of each layer in turn, (rows and padding, units) each; not to be written to."""
         with tf.device(self._device):
-            return [layer.numpy() for layer in self._together()]
+            parts = zip(*self._parts, strict=True)
+            return [np.concatenate([part.numpy() for part in layer]) for layer in parts]
+
+    def _cut(self, rows: int) -> tuple[int, int]:
+        """How many parts of what width ``rows`` rows make."""
+        fits = (width for width in self._widths if width * self._cores >= rows)
+        width = next(fits, self._widths[-1])
+        return math.ceil(rows / width), width
 
     def _together(self) -> State:
         if len(self._parts) == 1:
@@ -133,24 +152,29 @@ def _specs(stack: Stack, rows: int | None) -> State:
 
 @cache
 def _advance(recurrence: Recurrence, rows: int) -> Any:
-    """(block, n, state) → the state after ``n`` of the block's (BLOCK, channels) samples."""
+    """(block, n, row, state) → the state after ``n`` of the block's (BLOCK, channels) samples.
+
+    ``row`` starts at zero; one that is none of them says that none does.
+    """
     stack = recurrence.stack
 
     @tf.function(
         input_signature=[
             tf.TensorSpec((BLOCK, stack.channels), tf.float32),
             tf.TensorSpec((), tf.int32),
+            tf.TensorSpec((), tf.int32),
             _specs(stack, rows),
         ],
         jit_compile=True,
         autograph=False,
     )
-    def advance(block: tf.Tensor, n: tf.Tensor, state: State) -> State:
+    def advance(block: tf.Tensor, n: tf.Tensor, row: tf.Tensor, state: State) -> State:
         projected = recurrence.project(0, block)
+        goes_on = (tf.range(rows) != row)[:, None]
         after = tf.while_loop(
             lambda t, *_: t < n,
             lambda t, *state: (t + 1, *recurrence.step(state, projected[t])),
-            (0, *state),
+            (0, *(tf.where(goes_on, layer, 0.0) for layer in state)),
         )
         return tuple(after[1:])
 

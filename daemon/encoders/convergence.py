@@ -58,18 +58,20 @@ class Convergence:
         bool array, shape (lanes,)
             A state that is not finite joins none.
         """
-        joins = np.ones(len(younger[0]), np.bool_)
+        # Most fail in the first layer, so that only few are looked at further up.
+        left = np.arange(len(younger[0]))
         below, apart_below = abs(sample[None]), np.zeros((1, len(sample)), np.float32)
         for n, (kernel, recurrent, bias) in enumerate(self._layers):
             h, c = older[2 * n : 2 * n + 2]
-            apart = np.maximum(
-                abs(younger[2 * n] - h), abs(younger[2 * n + 1] - c) / np.maximum(abs(c), 1)
-            )
+            others_h, others_c = (layer[left] for layer in younger[2 * n : 2 * n + 2])
+            apart = np.maximum(abs(others_h - h), abs(others_c - c) / np.maximum(abs(c), 1))
             size = below @ kernel + abs(h) @ recurrent + bias
-            joins &= _within(apart_below @ kernel + apart @ recurrent, size)
-            below, apart_below = abs(h), apart
+            within = _within(apart_below @ kernel + apart @ recurrent, size)
+            left, below, apart_below = left[within], abs(h), apart[within]
         for kernel, bias in self._denses:
-            joins &= _within(apart_below @ kernel, below @ kernel + bias)
+            left = left[_within(apart_below @ kernel, below @ kernel + bias)]
+        joins = np.zeros(len(younger[0]), np.bool_)
+        joins[left] = True
         return joins
 
 

@@ -19,6 +19,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import math
+from itertools import count
 
 import numpy as np
 
@@ -128,15 +129,14 @@ class StreamingEngine:
         first = self._done
         while self._done < upto:
             since_start = self._done % self._hop
-            if not since_start:
-                self._begin_window(lag[self._done - first])
+            begins = -1 if since_start else self._begin_window(lag[self._done - first])
             n = min(upto - self._done, self._hop - since_start, BLOCK)
-            self._batch.advance(lag[self._done - first : self._done - first + n])
+            self._batch.advance(lag[self._done - first : self._done - first + n], begins)
             self._done += n
         self._lag = [lag[upto - first :]]
 
-    def _begin_window(self, sample: Float32) -> None:
-        """Give the window that begins with ``sample`` a row, drop those that have ended."""
+    def _begin_window(self, sample: Float32) -> int:
+        """The row of the window that begins with ``sample``; drops those that have ended."""
         # The oldest lane first, and so its row.
         lanes = {
             begin: row for begin, row in self._rows.items() if begin + self._window > self._done
@@ -144,9 +144,15 @@ class StreamingEngine:
         rows = list(dict.fromkeys(lanes.values()))
         joined = self._joined(rows, sample)
         kept = [row for row in rows if row not in joined]
-        place = {row: n for n, row in enumerate(kept)} | dict.fromkeys(joined, 0)
-        self._rows = {begin: place[row] for begin, row in lanes.items()} | {self._done: len(kept)}
-        self._batch.arrange([*kept, -1])
+        place = {row: row for row in kept}
+        new = next(row for row in count() if row not in place)
+        if not self._batch.fits(len(kept) + 1):
+            place = {row: n for n, row in enumerate(kept)}
+            new = len(kept)
+            self._batch.arrange([*kept, -1])
+        place.update((row, place[rows[0]]) for row in joined)
+        self._rows = {begin: place[row] for begin, row in lanes.items()} | {self._done: new}
+        return new
 
     def _joined(self, rows: list[int], sample: Float32) -> set[int]:
         """Those of ``rows`` that have become one with the first, which they then are."""
