@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from daemon.encoders import streaming
 from daemon.encoders.architectures import channel_lstm, common_lstm
+from daemon.encoders.batch import BLOCK
 from daemon.encoders.fuse import fuse
 from daemon.encoders.streaming import StreamingEngine, lane_count
 from daemon.reorder import split_channels
@@ -64,12 +65,13 @@ HOPS = [(40, 8), (40, 7), (40, 1), (40, 40), (40, 39), (40, 55), (40, 140), (200
 def test_every_window_is_what_keras_gives(name: str, window: int, hop: int) -> None:
     model = MODELS[name](window)
     engine = StreamingEngine(fuse(model), window, hop, "/CPU:0")
-    samples = eeg(420)
+    steps = window + max(3 * hop, 2 * BLOCK)
+    samples = eeg(steps)
     expected = reference(model, samples, window, hop)
     for size in (1, 5, 100, 1000):
         # Nothing of the run before is left.
         engine.restart()
-        answers = stream(engine, samples, window, hop, list(range(size, 421, size)))
+        answers = stream(engine, samples, window, hop, list(range(size, steps + 1, size)))
         np.testing.assert_allclose(answers, expected, atol=1e-6)
 
 
