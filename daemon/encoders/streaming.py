@@ -145,11 +145,11 @@ class StreamingEngine:
         joined = self._joined(rows, sample)
         kept = [row for row in rows if row not in joined]
         place = {row: row for row in kept}
-        new = next(row for row in count() if row not in place)
         if not self._batch.fits(len(kept) + 1):
             place = {row: n for n, row in enumerate(kept)}
-            new = len(kept)
             self._batch.arrange([*kept, -1])
+        taken = set(place.values())
+        new = next(row for row in count() if row not in taken)
         place.update((row, place[rows[0]]) for row in joined)
         self._rows = {begin: place[row] for begin, row in lanes.items()} | {self._done: new}
         return new
