@@ -25,7 +25,8 @@ model, engine, intake and pipeline of a config, ``live`` the whole daemon, again
 that commands are about. ``records``, ``contract``, ``units``, ``config`` and ``errors`` are the
 words they speak with each other; ``validation`` reads YAML, ``text`` cleans what strangers wrote,
 ``stop`` hears the signals, ``chatter`` keeps libraries quiet.
-Around it stand ``rehearsal/`` (simulator, recordings, replay, demo), ``training/`` (recordings →
+Around it stand ``recordings/`` (files → EEG and markers), ``rehearsal/`` (simulator, replay, demo,
+and what is done with recordings), ``training/`` (recordings →
 a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``
 and its two views, ``page/`` and ``watch``).
 

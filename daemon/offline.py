@@ -20,10 +20,10 @@ from daemon.encoders.loading import LoadedModel
 from daemon.errors import UsageError
 from daemon.intake import Intake
 from daemon.pipeline import Pipeline
+from daemon.recordings.recording import Recording
 from daemon.records import Prediction
 from daemon.rehearsal.compared import Compared, compared
 from daemon.rehearsal.findings import Findings
-from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.runs import settling
 from daemon.rehearsal.session import Session
 from daemon.rehearsal.tracks import disagreements

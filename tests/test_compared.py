@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from daemon.errors import UsageError
+from daemon.recordings.recording import Recording
 from daemon.records import Prediction, StreamDescription
 from daemon.rehearsal.compared import compared, told
-from daemon.rehearsal.recordings import Recording
 
 CLASSES = ("rest", "left")
 STREAM = StreamDescription("Amp", "EEG", "", "", 100.0, "float32", ("Cz",), ("microvolts",))

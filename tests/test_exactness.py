@@ -34,7 +34,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def eeg() -> Float32:
     """(samples, channels) float32, microvolts."""
-    from daemon.rehearsal.recordings import read_recording
+    from daemon.recordings.reading import read_recording
 
     return np.asarray(read_recording(RECORDING).samples, np.float32)
 

@@ -15,8 +15,8 @@ from daemon.contract import Contract
 from daemon.errors import ContractError
 from daemon.intake import Intake, Stretch
 from daemon.pick import pick_for
+from daemon.recordings.reading import read_recording
 from daemon.records import Chunk, StreamDescription
-from daemon.rehearsal.recordings import read_recording
 
 RECORDING = Path(__file__).parents[1].parent / "shared/data/xdf/eeglab32_relayed_LSL_32ch.xdf"
 CHANNELS = ("Cz", "Pz")

@@ -10,7 +10,7 @@ import scipy.io
 import scipy.sparse
 
 from daemon.errors import UsageError
-from daemon.rehearsal.matlab import check_set
+from daemon.recordings.matlab import check_set
 
 CONTENTS: dict[str, Any] = {
     "text": {"t": "hello", "empty": ""},

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from daemon.quality import BEYOND, ENOUGH_SECONDS, NOISE, RAIL, STILL, SWING, Quality
+from daemon.recordings.reading import read_recording
 from daemon.records import Float32
-from daemon.rehearsal.recordings import read_recording
 from daemon.rehearsal.simulator import Simulator
 from daemon.units import MICROVOLTS, known_unit
 

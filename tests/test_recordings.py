@@ -11,15 +11,12 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
+from shared import DATA, needs_data
 
 from daemon.errors import UsageError
-from daemon.rehearsal.recordings import Recording, read_recording
-from daemon.rehearsal.seams import UNKNOWN
-
-DATA = Path(__file__).parents[1].parent / "shared/data"
-needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason="the real recordings are not beside the repository"
-)
+from daemon.recordings.boundaries import UNKNOWN
+from daemon.recordings.reading import read_recording
+from daemon.recordings.recording import Recording
 
 RATE = 160.0
 LABELS = ["Fp1", "C3", "Oz"]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.errors import UsageError
+from daemon.recordings.recording import Recording
 from daemon.records import Chunk, StreamDescription
-from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.replay import play, timetable
 from daemon.rehearsal.simulator import Simulator
 from daemon.rehearsal.sources import chunk_bounds, recording_source, simulator_source

@@ -18,9 +18,9 @@ from daemon.decision import Decision
 from daemon.intake import Intake
 from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
+from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
 from daemon.rehearsal.findings import Findings
-from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.runs import settling
 from daemon.rehearsal.session import Session, Track
 from daemon.rehearsal.tracks import disagreements

@@ -101,7 +101,7 @@ def replay(
     wait: float | None,
 ) -> None:
     """Play a recording (XDF, EDF, BDF, FIF, SET) as an LSL stream, its markers beside it."""
-    from daemon.rehearsal.recordings import read_recording
+    from daemon.recordings.reading import read_recording
 
     quiet_liblsl()
     from daemon.rehearsal.replay import play

@@ -63,7 +63,7 @@ def score(
     """The same pipeline over a recording, as fast as it goes."""
     stop_at_once()
     from daemon.config import load_config
-    from daemon.rehearsal.recordings import read_recording
+    from daemon.recordings.reading import read_recording
 
     config = load_config(config_path)
     source = read_recording(

@@ -4,12 +4,7 @@ And what was published of them, checked afterwards.
 
 simulator    synthetic EEG with known classes
 rhythms      where its sources lie and what each class does to them
-recordings   XDF, EDF, BDF, FIF, SET → Recording
-xdf          the XDF part of it
 session      an XDF file with the EEG and what the daemon published of it
-seams        where a file's samples do not follow each other in time
-integrity    is a recording file whole?
-complaints   what pyxdf and MNE complain of, as one line
 sources      the simulator or a recording as chunks that begin at time 0
 faults       what can go wrong with an amplifier, and how it is written
 disturbance  a timetable → the same one with faults

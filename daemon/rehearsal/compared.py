@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.errors import UsageError
+from daemon.recordings.recording import Recording
 from daemon.records import Float64, Prediction
 from daemon.rehearsal.comparison import QUANTILES, Comparison, compare, quantiles
-from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.truth import Interval, intervals
 from daemon.text import clean
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daemon.recordings.recording import Marker
 from daemon.records import Chunk, Float64
 from daemon.rehearsal.faults import PROCESS, Fault
-from daemon.rehearsal.sources import Marker
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from daemon.errors import UsageError
+from daemon.recordings.recording import Marker
 from daemon.records import Chunk, StreamDescription
-from daemon.rehearsal.sources import Marker, Source
+from daemon.rehearsal.sources import Source
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from daemon.conditioning import second_order_sections
 from daemon.contract import Contract
 from daemon.pick import Pick
 from daemon.pipeline import Pipeline
+from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Prediction
-from daemon.rehearsal.recordings import Recording
 
 FORGOTTEN = 1e-9  # of a filter's first transient, which the first sample has made small already
 _BLOCK = 1024

@@ -11,8 +11,8 @@ from typing import TextIO
 
 from daemon.errors import UsageError
 from daemon.pipeline import Pipeline
+from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Prediction
-from daemon.rehearsal.recordings import Recording
 
 _BLOCK = 1024
 

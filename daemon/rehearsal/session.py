@@ -17,10 +17,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from daemon.errors import UsageError
+from daemon.recordings.complaints import readable
+from daemon.recordings.recording import Recording
+from daemon.recordings.xdf import XdfStream, choose, markers_beside, read_streams
 from daemon.records import Float64, Prediction
-from daemon.rehearsal.complaints import readable
-from daemon.rehearsal.recordings import Recording
-from daemon.rehearsal.xdf import XdfStream, choose, markers_beside, read_streams
 from daemon.validation import Strict, validated
 
 _SMOOTH = 5  # measurements of a clock's offset that one is the median of

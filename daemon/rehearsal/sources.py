@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daemon.errors import UsageError
+from daemon.recordings.recording import Marker, Recording
 from daemon.records import Chunk, Float64, StreamDescription
-from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.simulator import Simulator
-
-Marker = tuple[float, str]
 
 _CHUNK_SECONDS = 1 / 32
 

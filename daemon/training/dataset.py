@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from daemon.errors import ContractError, UsageError
 from daemon.pick import Pick, pick_for
+from daemon.recordings.reading import read_recording
+from daemon.recordings.recording import Recording
 from daemon.records import Float32, Float64
-from daemon.rehearsal.recordings import Recording, read_recording
 from daemon.text import clean
 from daemon.training.scores import Indices
 from daemon.training.settings import Training, recording_files

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from daemon.config import QualityConfig, StreamConfig
 from daemon.contract import MAX_STEPS, Contract
 from daemon.errors import UsageError
-from daemon.rehearsal.recordings import SUFFIXES
+from daemon.recordings.reading import SUFFIXES
 from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 

@@ -15,8 +15,8 @@ from daemon.intake import Stretch as Piece
 from daemon.montage import Montage
 from daemon.pick import Pick
 from daemon.quality import Quality
+from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Float32, Float64
-from daemon.rehearsal.recordings import Recording
 from daemon.timeline import Segment, Timeline
 from daemon.units import MICROVOLTS
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daemon.rehearsal.recordings import Recording
+from daemon.recordings.recording import Recording
 from daemon.text import clean
 from daemon.training.settings import Training
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon.encoders.container import opened
 from daemon.encoders.inspection import Refused
 from daemon.errors import EegdError
-from daemon.rehearsal.recordings import read_recording
+from daemon.recordings.reading import read_recording
 from daemon.rehearsal.session import read_session
 
 MEMORY = 6 << 30  # bytes of address space

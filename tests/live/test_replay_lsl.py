@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from daemon.recordings.recording import Recording
 from daemon.records import StreamDescription
-from daemon.rehearsal.recordings import Recording
 from daemon.rehearsal.replay import play
 from daemon.rehearsal.simulator import Simulator
 from daemon.rehearsal.sources import Source, recording_source, simulator_source

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from daemon.errors import UsageError
-from daemon.records import Float64, Samples, StreamDescription
-from daemon.rehearsal.complaints import quiet, unreadable
-from daemon.rehearsal.integrity import check_xdf, open_maybe_gzip
+from daemon.recordings.complaints import quiet, unreadable
+from daemon.recordings.integrity import check_xdf, open_maybe_gzip
+from daemon.recordings.recording import Markers, Recording
+from daemon.records import Float64, StreamDescription
 from daemon.text import clean
-
-Markers = tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +96,8 @@ def _stream(stream: Any, path: Path, recorded: list[Float64]) -> XdfStream:
     )
 
 
-def read_xdf(
-    path: Path, wanted: dict[str, str], markers: str | None
-) -> tuple[StreamDescription, Samples, Float64, Float64, Markers]:
-    """Stream, samples, stamps, synchronized stamps and markers, as ``Recording`` has them.
+def read_xdf(path: Path, wanted: dict[str, str], markers: str | None) -> Recording:
+    """The EEG and the markers of an XDF file.
 
     Raises
     ------
@@ -111,7 +108,9 @@ def read_xdf(
     chosen = choose(path, streams, wanted)
     others = [stream for stream in streams if markers in (None, stream.about.name)]
     marks = markers_beside(chosen, others)
-    return chosen.about, chosen.values, chosen.stamps, chosen.synchronized, marks
+    return Recording(
+        path, chosen.about, chosen.values, chosen.stamps, chosen.synchronized, marks
+    )
 
 
 def markers_beside(chosen: XdfStream, others: Iterable[XdfStream]) -> Markers:

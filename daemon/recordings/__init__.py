@@ -1,0 +1,13 @@
+"""Reads recording files: XDF, EDF, BDF, FIF and SET → Recording.
+
+recording    what a reader gives, whatever the format
+reading      which reader takes a file
+xdf          the streams of an XDF file, and of them the EEG and the markers (pyxdf)
+edf          EDF and BDF
+fif          FIF (MNE)
+eeglab       SET, of EEGLAB
+matlab       is a SET file whole?
+integrity    is an XDF or FIF file whole?
+boundaries   where a file's samples do not follow each other in time
+complaints   what the libraries complain of, as one line
+"""

@@ -1,0 +1,70 @@
+"""A recording file → its EEG, as the file has it.
+
+Samples keep the file's values and numeric type, stamps are the ones that were recorded: gaps,
+jitter and backward steps stay visible. The libraries that read are imported on use; what they log
+and warn about is kept quiet, what they fail with becomes one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from daemon.errors import UsageError
+from daemon.recordings.complaints import readable
+from daemon.recordings.edf import read_edf
+from daemon.recordings.eeglab import read_set
+from daemon.recordings.fif import read_fif
+from daemon.recordings.recording import Recording
+from daemon.recordings.xdf import read_xdf
+
+_XDF, _EDF, _FIF, _SET = (".xdf", ".xdfz", ".xdf.gz"), (".edf", ".bdf"), (".fif", ".fif.gz"), ".set"
+
+SUFFIXES = (*_XDF, *_EDF, *_FIF, _SET)
+
+
+def read_recording(
+    path: Path,
+    *,
+    name: str | None = None,
+    type: str | None = "EEG",
+    source_id: str | None = None,
+    hostname: str | None = None,
+    markers: str | None = None,
+    channels: Sequence[str] = (),
+    strict: bool = False,
+) -> Recording:
+    """Read XDF, EDF, BDF, FIF or SET, by the file's suffix.
+
+    Parameters
+    ----------
+    path : Path
+    name, type, source_id, hostname : str or None
+        Which stream of an XDF file; every one given must match (the type in any case), and exactly
+        one numeric stream with samples may. The other formats hold a single recording.
+    markers : str or None
+        Take the markers of the XDF streams of this name only.
+    channels : sequence of str
+        Labels of the channels that are needed: they decide where a file has several sample rates.
+    strict : bool
+        Refuse a file that is damaged, instead of taking what is whole.
+
+    Raises
+    ------
+    UsageError
+        One line: a missing, unknown, cut-off or corrupt file, no such stream or several, or the
+        extra ``recordings`` is not installed.
+    """
+    lower = path.name.lower()
+    wanted = {"name": name, "type": type, "source_id": source_id, "hostname": hostname}
+    with readable(path):
+        if lower.endswith(_XDF):
+            given = {key: value for key, value in wanted.items() if value is not None}
+            return read_xdf(path, given, markers)
+        if lower.endswith(_EDF):
+            return read_edf(path, type or "EEG")
+        if lower.endswith(_FIF):
+            return read_fif(path, type or "EEG")
+        if lower.endswith(_SET):
+            return read_set(path, type or "EEG")
+        raise UsageError(f"recording {path} is none of {', '.join(SUFFIXES)}")

@@ -1,0 +1,88 @@
+"""What every reader gives: the EEG of one file, as the file has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.records import Float64, Samples, StreamDescription
+from daemon.text import clean
+
+Marker = tuple[float, str]
+Markers = tuple[Marker, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The EEG of one file.
+
+    Attributes
+    ----------
+    path : Path
+    stream : StreamDescription
+        As the file says; ``name`` is the file's stem where it names nothing.
+    samples : array, shape (n, channels), any numeric dtype
+        In the units of ``stream.units``. XDF: the recorded values. EDF, BDF, FIF, SET: float64,
+        which MNE gives in volts; stimulus channels are left out.
+    stamps : float64 array, shape (n,)
+        Seconds. XDF: the recorded stamps, on the clock of the EEG's own host. Otherwise the
+        sample's index over the rate, and the gaps before it (`daemon.recordings.boundaries`).
+    synchronized : float64 array, shape (n,)
+        The stamps mapped to the recorder's clock by the clock offsets of an XDF file, for
+        comparing streams of different hosts; equal to ``stamps`` in the other formats.
+    markers : tuple of (float, str)
+        In order of time, on the clock of ``stamps``. XDF: every stream of strings, or of single
+        whole numbers at no rate, mapped by both streams' clock offsets. Otherwise the annotations,
+        and what rises on stimulus channels, as a number.
+    """
+
+    path: Path
+    stream: StreamDescription
+    samples: Samples
+    stamps: Float64
+    synchronized: Float64
+    markers: Markers
+
+
+def from_file(
+    path: Path,
+    *,
+    type: str,
+    rate: float,
+    labels: Iterable[str],
+    units: Iterable[str],
+    samples: Samples,
+    stamps: Float64,
+    markers: Iterable[Marker],
+) -> Recording:
+    """Make a Recording of a file that holds nothing but samples at one rate and markers.
+
+    Parameters
+    ----------
+    path : Path
+    type : str
+        Of the stream that a replay of the file announces.
+    rate : float
+        Hz.
+    labels, units : iterable of str
+        As the file has them, one for each channel.
+    samples : array, shape (n, channels)
+    stamps : float64 array, shape (n,)
+        Seconds since the first sample.
+    markers : iterable of (float, str)
+        In any order, on the clock of ``stamps``.
+    """
+    name = path.stem
+    stream = StreamDescription(
+        name=Path(name).stem if path.suffix.lower() == ".gz" else name,
+        type=type,
+        source_id="",
+        hostname="",
+        sample_rate=rate,
+        channel_format="double64",
+        labels=tuple(map(clean, labels)),
+        units=tuple(map(clean, units)),
+    )
+    in_order = sorted(markers, key=lambda marker: marker[0])
+    return Recording(path, stream, samples, stamps, stamps, tuple(in_order))
