@@ -8,6 +8,7 @@ fif          FIF (MNE)
 eeglab       SET, of EEGLAB
 matlab       is a SET file whole?
 integrity    is an XDF or FIF file whole?
+triggers     which channels hold codes, and the codes as markers
 boundaries   where a file's samples do not follow each other in time
 complaints   what the libraries complain of, as one line
 """

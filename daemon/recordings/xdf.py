@@ -108,9 +108,7 @@ def read_xdf(path: Path, wanted: dict[str, str], markers: str | None) -> Recordi
     chosen = choose(path, streams, wanted)
     others = [stream for stream in streams if markers in (None, stream.about.name)]
     marks = markers_beside(chosen, others)
-    return Recording(
-        path, chosen.about, chosen.values, chosen.stamps, chosen.synchronized, marks
-    )
+    return Recording(path, chosen.about, chosen.values, chosen.stamps, chosen.synchronized, marks)
 
 
 def markers_beside(chosen: XdfStream, others: Iterable[XdfStream]) -> Markers:

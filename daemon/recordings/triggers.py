@@ -1,0 +1,48 @@
+"""Trigger channels: which channels hold codes instead of a voltage, and the codes as markers.
+
+Rules that hold here:
+
+- Every change to a value other than 0 is a marker, that from nothing to the first sample included:
+  a code that is held until the next one counts once, and so does a pulse.
+- Where channels hold the bits of a sum (Neuromag's STI001 … beside STI101), the sum alone counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from daemon.records import Samples
+
+# What drivers and converters call such channels. A label is one if it has nothing but these words
+# and numbers in it, and one word that says so by itself.
+_TELLING = {"STI", "STIM", "STIMULUS", "STATUS", "DIGITAL", "DIN", "TTL"}
+_TELLING |= {"TRIG", "TRIGS", "TRIGGER", "TRIGGERS", "TRG", "MARKER", "MARKERS", "EVENT", "EVENTS"}
+_BESIDE = {"IN", "INPUT", "CH", "CHAN", "CHANNEL", "CODE", "CODES", "LINE", "PORT"}
+
+# In the order in which they count.
+_SUMS = ("STI101", "STI014")
+
+
+def is_trigger(label: str) -> bool:
+    """Whether a channel of this label holds trigger codes, as ``TRIG``, ``STI 014``, ``Status``."""
+    words = re.findall(r"[^\W\d_]+", label.upper())
+    return bool(_TELLING & {*words}) and {*words} <= _TELLING | _BESIDE
+
+
+def without_bits(labels: Sequence[str]) -> list[int]:
+    """Indices of the trigger channels that count: all, or the one that is the sum of the others."""
+    plain = ["".join(label.split()).upper() for label in labels]
+    for name in _SUMS:
+        if name in plain:
+            return [plain.index(name)]
+    return list(range(len(labels)))
+
+
+def codes(values: Samples) -> list[tuple[int, int]]:
+    """Find the codes of one trigger channel, ``values`` (n,): at which sample, and which."""
+    whole = np.rint(np.nan_to_num(np.asarray(values, np.float64))).astype(np.int64)
+    changes = np.flatnonzero(np.diff(whole, prepend=0) != 0)
+    return [(int(at), int(whole[at])) for at in changes if whole[at]]
