@@ -6,21 +6,18 @@ Imports TensorFlow; `daemon.chatter.import_tensorflow` comes before it.
 from __future__ import annotations
 
 import logging
-from typing import Any
-
-import keras
 
 from daemon.config import Config
 from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.encoders import engines, loading
-from daemon.encoders.engines import Plan
 from daemon.encoders.loading import LoadedModel
+from daemon.encoders.plan import Plan, plan
 from daemon.intake import Intake
+from daemon.layout import PER_CHANNEL, layout_text
 from daemon.pick import pick_for
 from daemon.pipeline import Engine, Pipeline
 from daemon.records import StreamDescription
-from daemon.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -31,35 +28,21 @@ def load(config: Config) -> tuple[LoadedModel, Plan]:
     Raises
     ------
     UsageError
-        See `daemon.encoders.loading.load` and `daemon.encoders.engines.plan`.
+        See `daemon.encoders.loading.load` and `daemon.encoders.plan.plan`.
     """
     loaded = loading.load(config.model.path, config.model.contract)
-    plan = engines.plan(
-        loaded.model,
-        config.engine.kind,
-        config.engine.device,
-        window=loaded.contract.window,
-        hop=config.window.hop,
-    )
-    return loaded, plan
+    return loaded, plan(loaded.job(config.window.hop), config.engine.kind, config.engine.device)
 
 
-def build_engine(
-    config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
-) -> tuple[Engine, Plan]:
+def build_engine(loaded: LoadedModel, plan: Plan, sample_rate: float | None) -> tuple[Engine, Plan]:
     """The engine, warmed up, and the plan that it came to; see `daemon.encoders.engines.build`."""
     log.info("device %s: %s", plan.device, plan.device_why)
-    engine, built = engines.build(
-        plan,
-        loaded.model,
-        per_channel=loaded.per_channel,
-        window=loaded.contract.window,
-        hop=config.window.hop,
-        sample_rate=sample_rate,
-    )
+    engine, built = engines.build(plan, sample_rate)
     if built.devices != plan.devices:
         log.info("device %s: %s", built.device, built.device_why)
     log.info("engine %s: %s", built.kind, built.why)
+    if built.seconds is not None:
+        log.info("speed: %s", built.speed(loaded.contract.sample_rate))
     log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
     return engine, built
 
@@ -74,6 +57,7 @@ def build_pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipel
             threshold=config.decision.threshold,
             smoothing=config.decision.smoothing,
             temperature=contract.temperature,
+            logits=contract.output == "logits",
         ),
         classes=contract.classes,
         max_filled=config.quality.max_filled,
@@ -102,15 +86,21 @@ def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
     return "\n".join(
         f"{key:<12} {value}"
         for key, value in {
-            "model": f"{loaded.path} ({loaded.model.count_params():,} parameters)",
+            "model": f"{loaded.path} ({loaded.network.parameters:,} parameters)",
             "verdict": loaded.verdict or "none (no report with this model)",
             "device": f"{plan.device}: {plan.device_why}",
             "engine": f"{plan.kind}: {plan.why}",
+            "speed": plan.speed(contract.sample_rate) or "one step after the window's last sample",
             "stream": str(config.stream),
             "window": f"{contract.window} steps at {contract.sample_rate:g} Hz: {seconds:g} s",
             "hop": f"{config.window.hop} samples: {config.window.hop / contract.sample_rate:g} s",
             "channels": ", ".join(contract.channels),
+            "layout": "one input for each channel"
+            if loaded.layout == PER_CHANNEL
+            else layout_text(loaded.layout),
             "conditioning": ", ".join(map(str, contract.conditioning)) or "none",
+            "per window": ", ".join(map(str, contract.per_window)) or "none",
+            "model gives": contract.output,
             "classes": ", ".join(contract.classes),
             "output": ", ".join(
                 config.output.name + suffix for suffix in ("", "-probabilities", "-codes")
@@ -127,28 +117,4 @@ def identity(config: Config, loaded: LoadedModel) -> dict[str, str]:
         "window": str(contract.window),
         "hop": str(config.window.hop),
         "sample_rate": f"{contract.sample_rate:g}",
-    }
-
-
-def model_facts(network: keras.Model, loaded: LoadedModel | None, plan: Plan) -> dict[str, Any]:
-    """What `eegd inspect` and `eegd run --check` tell machines; ``loaded`` None: a bare file."""
-    return {
-        "model": str(loaded.path) if loaded else None,
-        "sha256": loaded.sha256 if loaded else None,
-        "bundle_sha256": loaded.bundle_sha256 if loaded else None,
-        "verdict": loaded.verdict if loaded else None,
-        "contract": loaded.contract.model_dump(mode="json") if loaded else None,
-        "parameters": network.count_params(),
-        "layers": [
-            {
-                "type": type(layer).__name__,
-                "name": clean(layer.name),
-                "parameters": layer.count_params(),
-            }
-            for layer in network.layers
-        ],
-        "engine": plan.kind,
-        "engine_why": plan.why,
-        "device": plan.device,
-        "device_why": plan.device_why,
     }

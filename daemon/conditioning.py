@@ -22,7 +22,7 @@ from scipy import signal
 from daemon.contract import normal_label
 from daemon.records import Float32, Float64
 from daemon.resampling import Resampler
-from daemon.steps import Step
+from daemon.steps import Filter, Step
 
 
 class _Stage(Protocol):
@@ -87,7 +87,7 @@ class Conditioning:
         return samples.astype(np.float32, order="C"), newest
 
 
-def second_order_sections(step: Step, rate: float) -> Float64:
+def second_order_sections(step: Filter, rate: float) -> Float64:
     """The filter of ``step`` at ``rate`` Hz as SciPy's second-order sections, (sections, 6)."""
     sections: Float64
     if step.notch is not None:

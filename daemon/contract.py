@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from daemon.errors import UsageError
+from daemon.layout import Layout, layout_of
 from daemon.steps import Step, require_sensible
 from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
+from daemon.window_steps import WindowStep, require_sensible_window
 
 MAX_RATE = 1e6  # Hz
 
@@ -26,6 +28,10 @@ MAX_STEPS = 10_000_000
 def normal_label(label: str) -> str:
     """The form in which labels are compared: no case, spaces or trailing dots."""
     return "".join(label.split()).rstrip(".").upper()
+
+
+def _layout(written: object) -> Layout | None:
+    return None if written is None else layout_of(written)
 
 
 class Contract(Strict):
@@ -47,6 +53,13 @@ class Contract(Strict):
         Calibration: softmax(logits / temperature). 1 leaves the model's output as it is.
     conditioning : tuple of Step
         Causal steps between stream and model, in order.
+    layout : Layout or None
+        How a window lies in the model's input; None is [steps, channels], or one input for each
+        channel where the model has several.
+    per_window : tuple of WindowStep
+        What is done to each whole window, after conditioning, in order.
+    output : "probabilities" or "logits"
+        What the model gives; logits get a softmax, a single one a sigmoid.
     """
 
     sample_rate: float = Field(gt=0, le=MAX_RATE)
@@ -56,6 +69,9 @@ class Contract(Strict):
     classes: Labels = Field(min_length=2)
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     conditioning: Annotated[tuple[Step, ...], Field(strict=False, max_length=32)] = ()
+    layout: Annotated[Layout | None, BeforeValidator(_layout)] = None
+    per_window: Annotated[tuple[WindowStep, ...], Field(strict=False, max_length=32)] = ()
+    output: Literal["probabilities", "logits"] = "probabilities"
 
     @field_validator("channels")
     @classmethod
@@ -76,6 +92,15 @@ class Contract(Strict):
             _require_distinct([normal_label(label) for label in step.reference or ()])
         if "sample_rate" in info.data and "channels" in info.data:
             require_sensible(steps, info.data["sample_rate"], len(info.data["channels"]))
+        return steps
+
+    @field_validator("per_window")
+    @classmethod
+    def _sensible_window(
+        cls, steps: tuple[WindowStep, ...], info: ValidationInfo
+    ) -> tuple[WindowStep, ...]:
+        if "sample_rate" in info.data and "window" in info.data:
+            require_sensible_window(steps, info.data["sample_rate"], info.data["window"])
         return steps
 
     @property

@@ -29,6 +29,13 @@ class Decision:
         Time constant in seconds of an exponential average; 0 turns it off.
     temperature : float
         softmax(logits / temperature).
+    logits : bool
+        The model gives logits, not probabilities.
+
+    Attributes
+    ----------
+    logits : bool
+        As given.
     """
 
     def __init__(
@@ -38,11 +45,13 @@ class Decision:
         threshold: float = 0.0,
         smoothing: float = 0.0,
         temperature: float = 1.0,
+        logits: bool = False,
     ) -> None:
         self._classes = tuple(classes)
         self._threshold = threshold
         self._smoothing = smoothing
         self._temperature = temperature
+        self.logits = logits
         self.restart()
 
     def restart(self) -> None:
@@ -53,10 +62,14 @@ class Decision:
     def probabilities(self, output: Float64) -> Float64:
         """The classes' probabilities, (classes,), from the model's output for one window.
 
-        One output p, of a sigmoid, stands for two classes with 1 - p and p. Calibration is
-        softmax(log(p) / temperature), which is softmax(logits / temperature); at temperature 1
-        the output is left exactly as it is.
+        One output p, of a sigmoid, stands for two classes with 1 - p and p; one logit for the
+        logits 0 and that. Calibration is softmax(logits / temperature), of probabilities
+        softmax(log(p) / temperature), which is the same; at temperature 1 probabilities are left
+        exactly as they are.
         """
+        if self.logits:
+            logits = output if len(output) > 1 else np.concatenate([np.zeros(1), output])
+            return _softmax(logits / self._temperature)
         exact = self._temperature == 1.0
         if len(output) == 1:
             # A float32 next to 1 is 1 itself, and would leave the other class without any chance.
@@ -65,10 +78,7 @@ class Decision:
         if exact:
             return output
         # A probability that underflowed to 0 stays there: its logit was below float32's reach.
-        logits = np.log(np.maximum(output, np.finfo(np.float64).tiny))
-        powered = np.exp((logits - logits.max()) / self._temperature)
-        calibrated: Float64 = powered / powered.sum()
-        return calibrated
+        return _softmax(np.log(np.maximum(output, np.finfo(np.float64).tiny)) / self._temperature)
 
     def label(self, probabilities: Float64, time: float) -> str | None:
         """The class decided at ``time`` (seconds), given all calls since `restart`.
@@ -87,3 +97,9 @@ class Decision:
         self._time = time
         best = int(np.argmax(self._smooth))
         return self._classes[best] if self._smooth[best] >= self._threshold else None
+
+
+def _softmax(logits: Float64) -> Float64:
+    powered = np.exp(logits - logits.max())
+    found: Float64 = powered / powered.sum()
+    return found

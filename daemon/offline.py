@@ -15,8 +15,8 @@ from daemon import assembly
 from daemon.config import Config
 from daemon.contract import Contract
 from daemon.decision import Decision
-from daemon.encoders.engines import Plan
 from daemon.encoders.loading import LoadedModel
+from daemon.encoders.plan import Plan
 from daemon.errors import UsageError
 from daemon.intake import Intake
 from daemon.pipeline import Pipeline
@@ -47,7 +47,7 @@ def connected(
     intake = assembly.build_intake(config, loaded.contract, recording.stream)
     for assumption in intake.pick.assumptions:
         log.warning("recording %s: %s", recording.path, assumption)
-    engine, _ = assembly.build_engine(config, loaded, plan, None)
+    engine, _ = assembly.build_engine(loaded, plan, None)
     pipeline = assembly.build_pipeline(config, loaded, engine)
     pipeline.connect(intake)
     return pipeline, intake

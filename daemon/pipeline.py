@@ -256,7 +256,7 @@ class Pipeline:
             return "the stream's clock stepped back within the window"
         if not np.isfinite(output).all():
             return "the model's output is not finite"
-        if len(output) == 1 and not 0 <= output[0] <= 1:
+        if len(output) == 1 and not self._decision.logits and not 0 <= output[0] <= 1:
             return "the model's one output is no probability"
         return None
 

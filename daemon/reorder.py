@@ -6,6 +6,7 @@ The whole point of the reorder is that time stays the second axis: a model with 
 
 from __future__ import annotations
 
+from daemon.layout import PER_CHANNEL, Layout, shape_of
 from daemon.records import Float32
 
 
@@ -18,14 +19,24 @@ def split_channels(batch: Float32) -> list[Float32]:
     return list(batch.transpose(2, 0, 1)[..., None])
 
 
-def model_inputs(window: Float32, *, per_channel: bool) -> list[Float32]:
-    """One window, channel-major (channels, time), as the inputs of a Keras model.
+def model_inputs(window: Float32, layout: Layout) -> list[Float32]:
+    """One window, channel-major (channels, time), as the inputs of a model.
+
+    Parameters
+    ----------
+    window : float32 array, shape (channels, time)
+    layout : Layout
+        See `daemon.layout`.
 
     Returns
     -------
     list of float32 arrays
-        ``per_channel``: as many (1, time, 1) as there are channels, views of ``window``.
-        Else one (1, time, channels).
+        `PER_CHANNEL`: as many (1, time, 1) as there are channels. Else one (1, *axes of the
+        layout). Views of ``window`` where its order allows.
     """
-    batch = window.T[None]
-    return split_channels(batch) if per_channel else [batch]
+    if layout == PER_CHANNEL:
+        return split_channels(window.T[None])
+    channels, steps = window.shape
+    steps_first = "*".join(layout).find("steps") < "*".join(layout).find("channels")
+    ordered = window.T if steps_first else window
+    return [ordered.reshape(1, *shape_of(layout, steps, channels))]

@@ -87,7 +87,7 @@ class ZScore(_Causal):
     std: Annotated[Numbers, AfterValidator(_positive)]
 
 
-def _short(*fields: str) -> BeforeValidator:
+def short(*fields: str) -> BeforeValidator:
     """Lets the values of ``fields`` stand alone, as in ``{bandpass: [1, 40]}``."""
 
     def spelled_out(value: object) -> object:
@@ -104,16 +104,83 @@ def _short(*fields: str) -> BeforeValidator:
     return BeforeValidator(spelled_out)
 
 
-class Step(_Causal):
+class OneKey(Strict):
+    """A mapping of exactly one of its keys, as a step is written."""
+
+    @model_validator(mode="after")
+    def _one(self) -> OneKey:
+        if len(self._given) != 1:
+            raise ValueError("a step is a mapping of one key, as in {highpass: 0.5}")
+        return self
+
+    @property
+    def _given(self) -> list[str]:
+        return [key for key in type(self).model_fields if getattr(self, key) is not None]
+
+    @property
+    def kind(self) -> str:
+        """The step's key."""
+        return self._given[0]
+
+
+FILTER_WORDS: dict[str, Callable[[Any], str]] = {
+    "highpass": lambda to: f"high-pass {to.frequency:g} Hz (order {to.order})",
+    "lowpass": lambda to: f"low-pass {to.frequency:g} Hz (order {to.order})",
+    "bandpass": lambda to: f"band-pass {to.low:g} to {to.high:g} Hz (order {to.order})",
+    "notch": lambda to: f"notch {to.frequency:g} Hz ({to.frequency / to.q:.2g} Hz wide)",
+}
+
+
+class Filter(OneKey):
+    """A step that may be a filter.
+
+    Attributes
+    ----------
+    highpass, lowpass : Cutoff
+    bandpass : Band
+    notch : Notch
+    """
+
+    highpass: Annotated[Cutoff, short("frequency")] | None = None
+    lowpass: Annotated[Cutoff, short("frequency")] | None = None
+    bandpass: Annotated[Band, short("low", "high")] | None = None
+    notch: Annotated[Notch, short("frequency")] | None = None
+
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """Hz; all that have to lie below half the sample rate."""
+        cutoff = self.highpass or self.lowpass or self.notch
+        if cutoff is not None:
+            return (cutoff.frequency,)
+        return (self.bandpass.low, self.bandpass.high) if self.bandpass else ()
+
+    def require_below_half(self, rate: float) -> None:
+        """Make sure that a filter's frequencies go with a sample rate (Hz).
+
+        Raises
+        ------
+        ValueError
+            They do not; says which.
+        """
+        for frequency in self.frequencies:
+            if not LOWEST * rate <= frequency <= HIGHEST * rate:
+                raise ValueError(
+                    f"{self.kind} {frequency:g} Hz is not between 0 and half of sample_rate, "
+                    f"{rate / 2:g} Hz"
+                )
+        if self.bandpass and self.bandpass.high - self.bandpass.low < NARROWEST * rate:
+            raise ValueError(f"{self} is no band: low comes first, and high is above it")
+
+
+class Step(Filter, _Causal):
     """One step of a contract's conditioning: exactly one of these is given.
 
     Attributes
     ----------
+    highpass, lowpass, bandpass, notch
+        See `Filter`; causal.
     resample : True
         To the contract's rate, from whatever rate the stream has.
-    highpass, lowpass : Cutoff
-    bandpass : Band
-    notch : Notch
     reference : tuple of str
         Channels whose mean is subtracted from every channel; () for all of the model's, which is
         written ``average``.
@@ -121,10 +188,6 @@ class Step(_Causal):
     """
 
     resample: Literal[True] | None = None
-    highpass: Annotated[Cutoff, _short("frequency")] | None = None
-    lowpass: Annotated[Cutoff, _short("frequency")] | None = None
-    bandpass: Annotated[Band, _short("low", "high")] | None = None
-    notch: Annotated[Notch, _short("frequency")] | None = None
     reference: Labels | None = None
     zscore: ZScore | None = None
 
@@ -138,42 +201,16 @@ class Step(_Causal):
             raise ValueError("reference: write average, or a list of channels as in [M1, M2]")
         return {**content, "reference": () if reference == "average" else reference}
 
-    @model_validator(mode="after")
-    def _one(self) -> Step:
-        if len(self._given) != 1:
-            raise ValueError("a step is a mapping of one key, as in {highpass: 0.5}")
-        return self
-
     @model_serializer(mode="wrap")
     def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written = {key: value for key, value in dump(self).items() if key == self.kind}
         return {"reference": "average"} if self.reference == () else written
 
-    @property
-    def _given(self) -> list[str]:
-        return [key for key in type(self).model_fields if getattr(self, key) is not None]
-
-    @property
-    def kind(self) -> str:
-        """The step's key."""
-        return self._given[0]
-
-    @property
-    def frequencies(self) -> tuple[float, ...]:
-        """Hz; all that have to lie below half the sample rate."""
-        cutoff = self.highpass or self.lowpass or self.notch
-        if cutoff is not None:
-            return (cutoff.frequency,)
-        return (self.bandpass.low, self.bandpass.high) if self.bandpass else ()
-
     def __str__(self) -> str:
         """What it does, in words."""
         words: dict[str, Callable[[Any], str]] = {
+            **FILTER_WORDS,
             "resample": lambda _: "resample",
-            "highpass": lambda to: f"high-pass {to.frequency:g} Hz (order {to.order})",
-            "lowpass": lambda to: f"low-pass {to.frequency:g} Hz (order {to.order})",
-            "bandpass": lambda to: f"band-pass {to.low:g} to {to.high:g} Hz (order {to.order})",
-            "notch": lambda to: f"notch {to.frequency:g} Hz ({to.frequency / to.q:.2g} Hz wide)",
             "reference": lambda to: f"reference {', '.join(to) or 'average'}",
             "zscore": lambda _: "z-score per channel",
         }
@@ -193,14 +230,7 @@ def require_sensible(steps: Sequence[Step], rate: float, channels: int) -> None:
             raise ValueError("resample comes first: the steps after it are at sample_rate")
         if step.zscore and n < len(steps) - 1:
             raise ValueError("zscore comes last: it is of what the model was trained on")
-        for frequency in step.frequencies:
-            if not LOWEST * rate <= frequency <= HIGHEST * rate:
-                raise ValueError(
-                    f"{step.kind} {frequency:g} Hz is not between 0 and half of sample_rate, "
-                    f"{rate / 2:g} Hz"
-                )
-        if step.bandpass and step.bandpass.high - step.bandpass.low < NARROWEST * rate:
-            raise ValueError(f"{step} is no band: low comes first, and high is above it")
+        step.require_below_half(rate)
         for key in ("mean", "std") if step.zscore else ():
             given = len(getattr(step.zscore, key))
             if given != channels:

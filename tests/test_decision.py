@@ -76,3 +76,19 @@ def test_one_sigmoid_output_counts_as_two_classes() -> None:
     calibrated = Decision(("off", "on"), temperature=2.0).probabilities(np.array([0.2]))
     logit = math.log(0.2 / 0.8)
     assert calibrated[1] == pytest.approx(1 / (1 + math.exp(-logit / 2)))
+
+
+@given(
+    st.lists(st.floats(-30, 30), min_size=3, max_size=3), st.floats(0.2, 5.0, allow_subnormal=False)
+)
+def test_logits_get_a_softmax(logits: list[float], temperature: float) -> None:
+    values = np.array(logits)
+    given = Decision(CLASSES, temperature=temperature, logits=True).probabilities(values)
+    np.testing.assert_allclose(given, softmax(values / temperature), rtol=1e-12, atol=1e-15)
+
+
+def test_one_logit_gets_a_sigmoid() -> None:
+    for logit in (-40.0, -1.0, 0.0, 3.0, 800.0):
+        given = Decision(("a", "b"), logits=True).probabilities(np.array([logit]))
+        np.testing.assert_allclose(given[1], 1 / (1 + np.exp(-logit)), rtol=1e-12)
+        np.testing.assert_allclose(given.sum(), 1, rtol=1e-12)

@@ -7,7 +7,6 @@ import pytest
 
 from daemon.contract import Contract
 from daemon.encoders import loading
-from daemon.encoders.fuse import fuse
 from daemon.encoders.loading import LoadedModel
 from daemon.encoders.streaming import StreamingEngine
 from daemon.rehearsal.demo import BUNDLE
@@ -28,7 +27,7 @@ def test_it_recognises_the_class_and_its_change_at_full_length(loaded: LoadedMod
     window = loaded.contract.window
     assert window == 15360
     examined = examine(
-        StreamingEngine(fuse(loaded.model), window, HOP, "/CPU:0"),
+        StreamingEngine(loaded.network.stack(), window, HOP, "/CPU:0"),
         loaded.contract,
         hop=HOP,
         seed=4000,

@@ -11,10 +11,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from jobs import job
 
 from daemon.encoders import engines
 from daemon.encoders.architectures import WINDOW, channel_lstm, common_lstm
 from daemon.encoders.fuse import fuse
+from daemon.encoders.plan import Kind, plan
 from daemon.encoders.stack import Stack
 from daemon.records import Float32, Float64
 from daemon.reorder import split_channels
@@ -72,11 +74,10 @@ def trained(encoder: str, eeg: Float32) -> keras.Model:
     return model
 
 
-def answers(model: keras.Model, kind: engines.Kind, eeg: Float32, count: int) -> Float32:
+def answers(model: keras.Model, kind: Kind, eeg: Float32, count: int) -> Float32:
     """What the engine answers on the first ``count`` windows, fed as from a recording."""
-    plan = engines.plan(model, kind, "auto", window=WINDOW, hop=HOP)
-    per_channel = len(model.inputs) > 1
-    engine, _ = engines.build(plan, model, per_channel=per_channel, window=WINDOW, hop=HOP)
+    planned = plan(job(model, WINDOW, HOP), kind, "auto")
+    engine, _ = engines.build(planned)
     found = []
     for start in range(0, WINDOW + (count - 1) * HOP, HOP):
         answer = engine.feed(eeg[start : start + HOP], start + HOP >= WINDOW)

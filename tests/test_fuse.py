@@ -5,11 +5,11 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import pytest
+from jobs import job
 
 from daemon.encoders.architectures import channel_lstm, common_lstm
 from daemon.encoders.fuse import NotFusableError, fuse
 from daemon.encoders.fused import Fused
-from daemon.encoders.window import as_built
 
 WINDOW, CHANNELS = 24, 4
 L = keras.layers
@@ -92,7 +92,8 @@ def test_the_stack_gives_what_keras_gives(name: str) -> None:
     model = randomised(FUSABLE[name]())
     stack = fuse(model)
     assert stack.channels == CHANNELS
-    expected = as_built(model, "/CPU:0", per_channel=len(model.inputs) > 1)
+    usual = job(model, WINDOW, WINDOW)
+    expected = usual.network.run("/CPU:0", usual.layout)
     run = Fused(stack, WINDOW, "/CPU:0")
     for seed in range(3):
         window = np.random.default_rng(seed).normal(size=(CHANNELS, WINDOW)).astype(np.float32)

@@ -13,9 +13,10 @@ import pytest
 from daemon.encoders.architectures import CHANNELS, channel_lstm
 from daemon.encoders.fuse import fuse
 from daemon.encoders.fused import Fused
+from daemon.encoders.keras_network import as_built
 from daemon.encoders.stack import Stack
 from daemon.encoders.streaming import StreamingEngine
-from daemon.encoders.window import as_built
+from daemon.layout import PER_CHANNEL
 
 WINDOW, HOP, CPU = 1920, 20, "/CPU:0"
 
@@ -58,7 +59,7 @@ def whole(stack: Stack, eeg: np.ndarray) -> float:
 def test_a_fused_window_is_15_times_faster_than_the_models_own_run(
     model: keras.Model, whole: float, eeg: np.ndarray
 ) -> None:
-    source = as_built(model, CPU, per_channel=True)
+    source = as_built(model, CPU, PER_CHANNEL)
     source(eeg[:WINDOW].T)
     assert seconds(lambda: source(eeg[:WINDOW].T)) > 15 * whole
 

@@ -56,7 +56,7 @@ def test_channels_that_only_the_reference_needs_are_known() -> None:
 @pytest.mark.parametrize(
     ("step", "part"),
     [
-        ({"highpas": 1}, "unknown key 'conditioning.0.highpas'; known here: resample, highpass"),
+        ({"highpas": 1}, "unknown key 'conditioning.0.highpas'; known here: highpass, lowpass"),
         ({"highpass": 1, "notch": 50}, "conditioning.0: a step is a mapping of one key"),
         ({}, "conditioning.0: a step is a mapping of one key"),
         ({"highpass": None}, "conditioning.0: a step is a mapping of one key"),

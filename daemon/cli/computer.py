@@ -18,7 +18,7 @@ from daemon.cli.group import CONFIG_IF_ANY, if_any, is_asked_for, leave, main, s
 from daemon.errors import UsageError
 
 if TYPE_CHECKING:
-    from daemon.encoders.engines import Device
+    from daemon.encoders.plan import Device
     from daemon.records import StreamDescription
 
 log = logging.getLogger("daemon")

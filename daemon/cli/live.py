@@ -40,10 +40,13 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
         import_tensorflow(gpu=config.engine.device != "cpu")
         if check:
             from daemon import assembly
+            from daemon.encoders.described import model_facts
 
             loaded, plan = assembly.load(config)
+            # What a run would find out at its start, this has to find out too.
+            _, plan = assembly.build_engine(loaded, plan, loaded.contract.sample_rate)
             if as_json:
-                facts = assembly.model_facts(loaded.model, loaded, plan)
+                facts = model_facts(loaded.network, loaded, plan)
                 facts["config"] = config.model_dump(mode="json")
                 click.echo(json.dumps(facts, indent=2))
             else:

@@ -12,7 +12,6 @@ import click
 from daemon.chatter import import_tensorflow
 from daemon.cli.group import main, stop_at_once
 from daemon.errors import UsageError, with_extra
-from daemon.text import clean
 
 log = logging.getLogger("daemon")
 
@@ -67,6 +66,8 @@ def train(training_path: Path, out: Path, also_random: bool) -> None:
 @click.option("--unit", help="volts, millivolts or microvolts.")
 @click.option("--classes", help="In the order of the model's outputs, separated by commas.")
 @click.option("--window", help="Steps, of a model that takes any number.")
+@click.option("--layout", help="How a window lies in its input, as [channels, steps, 1].")
+@click.option("--output", help="probabilities or logits [default: probabilities].")
 def bundle(model: Path, out: Path, **given: str | None) -> None:
     """A bare Keras file → a bundle; asks for what the file does not say."""
     import_tensorflow()
@@ -84,31 +85,7 @@ def bundle(model: Path, out: Path, **given: str | None) -> None:
 def inspect(model: Path, as_json: bool) -> None:
     """A model's layers, parameters and contract, which engine will run it, and why."""
     import_tensorflow()
-    from daemon.config import WindowConfig
-    from daemon.encoders import architectures, engines, loading
+    from daemon.encoders.described import described
 
-    loaded = loading.load(model, None) if model.is_dir() else None
-    network = loaded.model if loaded else loading.load_keras(model)
-    window = network.inputs[0].shape[1] or architectures.WINDOW
-    plan = engines.plan(network, "auto", "auto", window=window, hop=WindowConfig().hop)
-    if as_json:
-        from daemon import assembly
-
-        click.echo(json.dumps(assembly.model_facts(network, loaded, plan), indent=2))
-        return
-    if loaded:
-        contract = loaded.contract
-        click.echo(f"bundle     {loaded.bundle_sha256 or 'no manifest: made by hand'}")
-        click.echo(f"sha256     {loaded.sha256}")
-        click.echo(f"verdict    {loaded.verdict or 'none (no report with this model)'}")
-        for key, value in contract:
-            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-            click.echo(f"{key:<12} {shown}")
-    else:
-        click.echo("contract   none: a bare Keras file; write one under model.contract")
-    click.echo(f"parameters {network.count_params():,}")
-    for layer in network.layers:
-        name, parameters = clean(layer.name), layer.count_params()
-        click.echo(f"  {type(layer).__name__:<14} {name:<24} {parameters:>10,}")
-    click.echo(f"engine     {plan.kind}: {plan.why}")
-    click.echo(f"device     {plan.device}: {plan.device_why}")
+    facts = described(model)
+    click.echo(json.dumps(facts.as_dict(), indent=2) if as_json else facts.text())

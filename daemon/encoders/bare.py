@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import keras
-
 from daemon.contract import Contract
 from daemon.encoders import bundle, loading
+from daemon.encoders.network import Network
+from daemon.encoders.onnx_network import OnnxNetwork
+from daemon.encoders.shapes import check_fit
 from daemon.errors import UsageError
+from daemon.layout import readings
 from daemon.validation import validated
 
 VERDICT = "not evaluated: nothing is known of its accuracy"
@@ -39,7 +41,8 @@ def adopt(
     out : Path
         A folder that does not exist yet.
     given : mapping of str to str or None
-        Answers to `QUESTIONS`, as they were written; None where one has not been given.
+        Answers to `QUESTIONS`, as they were written; None where one has not been given. And
+        ``layout`` and ``output``, which have defaults.
     ask : function of str, or None
         Asks a person; None where nobody is there.
 
@@ -50,8 +53,8 @@ def adopt(
         wrong, or the model contradicts the answers.
     """
     bundle.require_free(out)
-    model = loading.load_keras(path)
-    steps, channels, classes = _said(model)
+    network, _ = loading.load_network(path)
+    steps, channels, classes = _said(network)
     hints = {"channels": channels, "classes": classes}
     answers = {key: given.get(key) for key in QUESTIONS}
     if steps is not None and answers["window"] is None:
@@ -72,16 +75,21 @@ def adopt(
             "channels": _listed(answers["channels"]),
             "unit": (answers["unit"] or "").strip(),
             "classes": _listed(answers["classes"]),
+            "layout": _layout(given.get("layout")),
+            "output": given.get("output") or "probabilities",
         },
         f"the contract of {path}",
     )
     try:
-        loading.check_fit(model, contract)
+        check_fit(network, contract)
     except UsageError as error:
         raise UsageError(f"model {path}: {error}") from None
     with bundle.written(out) as folder:
-        suffix = ".keras" if path.suffix.lower() == ".keras" else ".h5"
-        shutil.copyfile(path, folder / f"model{suffix}")
+        suffix = path.suffix.lower().replace(".hdf5", ".h5")
+        if isinstance(network, OnnxNetwork):
+            (folder / f"model{suffix}").write_bytes(network.content)
+        else:
+            shutil.copyfile(path, folder / f"model{suffix}")
         (folder / bundle.CONTRACT).write_text(bundle.contract_text(contract), encoding="utf-8")
         report = json.dumps({"verdict": VERDICT}, indent=1)
         (folder / bundle.REPORT).write_text(report + "\n", encoding="utf-8")
@@ -93,14 +101,20 @@ def adopt(
     return contract
 
 
-def _said(model: keras.Model) -> tuple[int | None, int | None, int | None]:
+def _said(network: Network) -> tuple[int | None, int | None, int | None]:
     """Steps, channels and classes, as far as the model's shapes say them."""
-    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
-    if not inputs or len(inputs[0].shape) != 3 or len(outputs) != 1:
-        return None, None, None
-    _, steps, features = inputs[0].shape
-    outs = outputs[0].shape[-1]
-    return steps, len(inputs) if len(inputs) > 1 else features, 2 if outs == 1 else outs
+    steps, channels = None, None
+    if len(network.inputs) > 1:
+        steps, channels = network.inputs[0].shape[0], len(network.inputs)
+    elif found := readings(network.inputs[0].shape):
+        _, steps, channels = found[0]
+    classes = network.outputs[0].shape[-1] if network.outputs[0].shape else None
+    return steps, channels, 2 if classes == 1 else classes
+
+
+def _layout(written: str | None) -> list[str] | None:
+    """``[channels, steps, 1]``, with or without its brackets."""
+    return None if written is None else _listed(written.strip().strip("[]"))
 
 
 def _number(answers: Mapping[str, str | None], key: str) -> float:

@@ -28,8 +28,8 @@ CONTRACT = "contract.yaml"
 REPORT = "report.json"
 MANIFEST = "manifest.json"
 
-_MODELS = (MODEL, "model.h5")
-_SEALED = (*_MODELS, CONTRACT, REPORT)
+MODELS = (MODEL, "model.h5", "model.onnx")
+_SEALED = (*MODELS, CONTRACT, REPORT)
 _AGAIN = "copy or train it anew"
 
 
@@ -120,7 +120,7 @@ def _listed(manifest: Path) -> dict[str, str]:
     try:
         content = json.loads(limited_text(manifest))
         files = content["files"]
-        whole = _content_hash(files) == content["sha256"] and any(map(files.get, _MODELS))
+        whole = _content_hash(files) == content["sha256"] and any(map(files.get, MODELS))
         plain = all(name in _SEALED and isinstance(files[name], str) for name in files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = plain = False

@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 from daemon.encoders import cores
+from daemon.encoders.network import Run
 from daemon.encoders.stack import Recurrence, Stack, State, recurrence_of
 from daemon.records import Float32
-from daemon.reorder import model_inputs
 
 # Steps handed on at once: the layers above idle for the first, those below for the last, and each
 # takes half a millisecond to be handed on.
@@ -41,17 +41,17 @@ _Block = tuple[tf.Tensor, int]
 _AT_ONCE, _REST = 1 / 4, 20_000
 
 
-def fused(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:
+def fused(stack: Stack, window: int, device: str) -> Run:
     """One window, channel-major (channels, steps), to the model's output, (outputs,)."""
     return Fused(stack, window, device) if "CPU" in device else in_one_loop(stack, window, device)
 
 
-def in_one_loop(stack: Stack, window: int, device: str) -> Callable[[Float32], Float32]:
+def in_one_loop(stack: Stack, window: int, device: str) -> Run:
     """As `fused`; all layers step by step."""
     classify = _loop(recurrence_of(stack, device), window)
 
     def run(samples: Float32) -> Float32:
-        (sequence,) = model_inputs(samples, per_channel=False)[0]
+        sequence = samples.T
         with tf.device(device):
             output: Float32 = classify(tf.constant(sequence[:, None])).numpy()[0]
         return output
@@ -110,7 +110,7 @@ class Fused:
         self(np.zeros((stack.channels, window), np.float32))  # compiles
 
     def __call__(self, samples: Float32) -> Float32:
-        (window,) = model_inputs(samples, per_channel=False)[0]
+        window = samples.T
         with tf.device(self._device):
             states = self._recurrence.zero_state(1)
         # h and c of each layer, touched by its own thread alone.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +20,21 @@ from daemon.contract import Contract, read_contract
 from daemon.encoders import bundle, container, cores
 from daemon.encoders.fuse import may_fuse
 from daemon.encoders.inspection import Refused
+from daemon.encoders.keras_network import KerasNetwork
+from daemon.encoders.network import Network
+from daemon.encoders.onnx_network import load_onnx
+from daemon.encoders.plan import Job
+from daemon.encoders.shapes import check_fit
 from daemon.errors import UsageError
+from daemon.layout import Layout
+from daemon.per_window import PerWindow
 from daemon.text import clean
 from daemon.validation import limited_text
 
-_BUNDLED = ("model.keras", "model.h5")
+ONNX = ".onnx"
 
 # A line for every recording and every epoch of every fold.
 MAX_REPORT = 16 << 20
-
-Shape = tuple["int | None", ...]
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,10 @@ class LoadedModel:
 
     Attributes
     ----------
-    model : keras.Model
-        Takes one array, or a list of arrays where there are several inputs. Gives one array,
-        (batch, classes), or (batch, 1) for two classes.
+    network : Network
     contract : Contract
-    per_channel : bool
-        True: one input (batch, window, 1) for each channel, in the contract's order.
-        False: one input (batch, window, channels).
+    layout : Layout
+        How windows lie in its input; `daemon.layout.PER_CHANNEL` for one input each channel.
     sha256 : str
         Of the model file, in hexadecimal digits.
     verdict : str or None
@@ -56,13 +57,26 @@ class LoadedModel:
         Content hash of the bundle, see `daemon.encoders.bundle`; None for one without a manifest.
     """
 
-    model: keras.Model
+    network: Network
     contract: Contract
-    per_channel: bool
+    layout: Layout
     sha256: str
     verdict: str | None
     path: Path
     bundle_sha256: str | None
+
+    def job(self, hop: int) -> Job:
+        """What an engine has to run, with a window each ``hop`` steps."""
+        contract = self.contract
+        return Job(
+            self.network,
+            self.layout,
+            len(contract.channels),
+            contract.window,
+            hop,
+            PerWindow(contract.per_window, contract.sample_rate),
+            contract.output == "logits",
+        )
 
 
 def load(path: Path, contract: Contract | None) -> LoadedModel:
@@ -96,112 +110,33 @@ def load_keras(path: Path) -> keras.Model:
     return _load(path)[0]
 
 
-def check_fit(model: keras.Model, contract: Contract) -> bool:
-    """Whether the model takes one input for each channel, if it fits the contract at all.
+def _fitted(
+    path: Path, contract: Contract, verdict: str | None, bundle_sha256: str | None
+) -> LoadedModel:
+    network, sha256 = load_network(path)
+    try:
+        layout = check_fit(network, contract)
+    except UsageError as error:
+        raise UsageError(f"model {path}: {error}") from None
+    return LoadedModel(network, contract, layout, sha256, verdict, path, bundle_sha256)
 
-    Returns
-    -------
-    bool
-        True: as many inputs (batch, window, 1) as there are channels.
-        False: one input (batch, window, channels).
+
+def load_network(path: Path) -> tuple[Network, str]:
+    """The model in a file, and the SHA-256 of the file.
 
     Raises
     ------
     UsageError
-        Inputs or outputs contradict the contract; says what both sides say.
+        As `load_keras`; or its inputs have no fixed shape.
     """
-    if not model.built or not getattr(model, "inputs", None):
-        raise UsageError(
-            "the model has no fixed input shape: give it a keras.Input((steps, channels)) and "
-            "save it again"
-        )
-    steps, channels = contract.window, len(contract.channels)
-    inputs = [tuple(tensor.shape) for tensor in model.inputs]
-    per_channel = len(inputs) > 1
-    expected = (steps, 1) if per_channel else (steps, channels)
-    if len(inputs) != (channels if per_channel else 1) or not all(
-        _fits(shape, expected) for shape in inputs
-    ):
-        raise UsageError(_misfit(inputs, steps, channels))
-    if any(shape[0] not in (None, 1) for shape in inputs):
-        raise UsageError(
-            f"the model's batch size is fixed to {inputs[0][0]}, but windows come one at a time: "
-            f"build it without batch_size (or batch_shape) and save it again"
-        )
-    for tensor in model.inputs:
-        if not keras.backend.is_float_dtype(tensor.dtype):
-            raise UsageError(
-                f"the model's input {tensor.name!r} takes {tensor.dtype}, EEG is float32: build "
-                f"it with keras.Input(…, dtype='float32')"
-            )
-    _check_outputs([tuple(tensor.shape) for tensor in model.outputs], contract)
-    if model.outputs[0].shape[-1] == 1:
-        _require_sigmoid(model)
-    return per_channel
-
-
-def _check_outputs(outputs: Sequence[Shape], contract: Contract) -> None:
-    classes = len(contract.classes)
-    accepted = [(classes,), (1,)] if classes == 2 else [(classes,)]
-    if len(outputs) != 1 or outputs[0][1:] not in accepted:
-        raise UsageError(
-            f"the model gives {_shapes(outputs, 'output')}; the contract says {classes} classes "
-            f"({', '.join(contract.classes)}), so one output (None, {classes})"
-        )
-
-
-def _require_sigmoid(model: keras.Model) -> None:
-    """Refuse one output that says it is a logit, or anything else than a probability."""
-    last = model
-    while isinstance(last, keras.Model):
-        last = last.outputs[0]._keras_history.operation
-    activation = getattr(getattr(last, "activation", None), "__name__", "sigmoid")
-    if activation not in ("sigmoid", "hard_sigmoid"):
-        raise UsageError(
-            f"the model's one output is {activation}, no probability: add "
-            "keras.layers.Activation('sigmoid') after it where it is trained with "
-            "from_logits=True, and save it again"
-        )
-
-
-def _misfit(inputs: Sequence[Shape], steps: int, channels: int) -> str:
-    takes = f"the model takes {_shapes(inputs, 'input')}"
-    if len(set(inputs)) == 1 and len(inputs) in (1, channels):
-        width = channels if len(inputs) == 1 else 1
-        if inputs[0][1:] == (width, steps):
-            return (
-                f"{takes}, which swaps the axes: Keras reads a shape as (timesteps, features), so "
-                f"it takes the {width} channel{'s'[: width > 1]} for {width} time "
-                f"step{'s'[: width > 1]} of {steps} features; build it with "
-                f"input_shape=({steps}, {width}) and retrain"
-            )
-    return (
-        f"{takes}; the contract says {steps} steps of {channels} channels, so one input "
-        f"(None, {steps}, {channels}) or {channels} inputs (None, {steps}, 1)"
-    )
-
-
-def _fits(shape: Shape, expected: tuple[int, int]) -> bool:
-    steps, features = expected
-    return len(shape) == 3 and shape[1] in (None, steps) and shape[2] == features
-
-
-def _shapes(shapes: Sequence[Shape], noun: str) -> str:
-    """``2 inputs (None, 20, 1)``, or each different shape where they differ."""
-    different = list(dict.fromkeys(str(shape) for shape in shapes))
-    listed = ", ".join(different[:4]) + ", …" * (len(different) > 4)
-    return f"{len(shapes)} {noun}{'s'[: len(shapes) != 1]} {listed}"
-
-
-def _fitted(
-    path: Path, contract: Contract, verdict: str | None, bundle_sha256: str | None
-) -> LoadedModel:
+    if path.suffix.lower() == ONNX:
+        _require_model_file(path)
+        return load_onnx(path)
     model, sha256 = _load(path)
     try:
-        per_channel = check_fit(model, contract)
+        return KerasNetwork(model), sha256
     except UsageError as error:
         raise UsageError(f"model {path}: {error}") from None
-    return LoadedModel(model, contract, per_channel, sha256, verdict, path, bundle_sha256)
 
 
 def _load(path: Path) -> tuple[keras.Model, str]:
@@ -237,8 +172,8 @@ def _load(path: Path) -> tuple[keras.Model, str]:
 def _require_model_file(path: Path) -> None:
     if not path.exists():
         raise UsageError(f"model {path} does not exist")
-    if path.suffix.lower() not in container.SUFFIXES:
-        raise UsageError(f"model {path} is none of {', '.join(container.SUFFIXES)}")
+    if path.suffix.lower() not in (*container.SUFFIXES, ONNX):
+        raise UsageError(f"model {path} is none of {', '.join((*container.SUFFIXES, ONNX))}")
     if not path.is_file():
         raise UsageError(f"model {path} is not a file")
 
@@ -253,7 +188,7 @@ def _gist(error: Exception) -> str:
 
 
 def _bundled_model(folder: Path) -> Path:
-    found = [folder / name for name in _BUNDLED if (folder / name).exists()]
+    found = [folder / name for name in bundle.MODELS if (folder / name).exists()]
     if len(found) == 1:
         return found[0]
     if (folder / "saved_model.pb").exists():
@@ -261,8 +196,8 @@ def _bundled_model(folder: Path) -> Path:
             f"model {folder} is a TensorFlow SavedModel, which Keras 3 does not load: save it "
             f"again with model.save('model.keras')"
         )
-    wrong = f"both {' and '.join(_BUNDLED)}" if found else f"neither {' nor '.join(_BUNDLED)}"
-    raise UsageError(f"model bundle {folder} has {wrong}: it needs one of them")
+    has = ", ".join(file.name for file in found) or "none"
+    raise UsageError(f"model bundle {folder} needs one of {', '.join(bundle.MODELS)} and has {has}")
 
 
 def _verdict(report: Path) -> str | None:

@@ -1,30 +1,26 @@
 """The window engine: the whole window is run again each time one ends.
 
-It serves every Keras model: an LSTM stack runs fused (`daemon.encoders.fused`), any other model as
-Keras built it, traced once.
+It serves every model: an LSTM stack runs fused (`daemon.encoders.fused`), any other model as its
+own library runs it. Here alone a window can be normalised or filtered by itself, since here alone
+it is ever seen as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import keras
 import numpy as np
-import tensorflow as tf
 
+from daemon.encoders.network import Run
+from daemon.per_window import PerWindow
 from daemon.records import Float32
-from daemon.reorder import model_inputs
 from daemon.ring import Ring
-
-Run = Callable[[Float32], Float32]
-"""One window, channel-major (channels, steps), to the model's output, (outputs,)."""
 
 
 class WindowEngine:
     """Keeps the last window and runs ``run`` on it; see `daemon.pipeline.Engine`."""
 
-    def __init__(self, run: Run, channels: int, window: int) -> None:
+    def __init__(self, run: Run, channels: int, window: int, per_window: PerWindow) -> None:
         self._run = run
+        self._per_window = per_window
         self._shape = (channels, window)
         self.restart()
 
@@ -33,23 +29,7 @@ class WindowEngine:
 
     def feed(self, block: Float32, answer: bool) -> Float32 | None:
         self._ring.push(block)
-        return self._run(self._ring.window()) if answer else None
+        return self._run(self._per_window.apply(self._ring.window())) if answer else None
 
     def catch_up(self) -> None:
         """Nothing is ever put off."""
-
-
-def as_built(model: keras.Model, device: str, *, per_channel: bool) -> Run:
-    """Run any model as it is: one input (1, steps, channels), or one (1, steps, 1) per channel."""
-
-    @tf.function(autograph=False)
-    def classify(inputs: list[tf.Tensor]) -> tf.Tensor:
-        return model(inputs if per_channel else inputs[0], training=False)
-
-    def run(samples: Float32) -> Float32:
-        with tf.device(device):
-            inputs = [tf.constant(one) for one in model_inputs(samples, per_channel=per_channel)]
-            output: Float32 = classify(inputs).numpy()[0]
-        return output
-
-    return run

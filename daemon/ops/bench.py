@@ -20,12 +20,13 @@ import tensorflow as tf
 from daemon import __version__
 from daemon.encoders import cores
 from daemon.encoders.architectures import WINDOW, channel_lstm, common_lstm
-from daemon.encoders.engines import Device, choose_devices, lane_bytes
 from daemon.encoders.fuse import fuse
 from daemon.encoders.fused import fused
+from daemon.encoders.keras_network import KerasNetwork
+from daemon.encoders.plan import Device, choose_devices, lane_bytes
 from daemon.encoders.stack import Stack
 from daemon.encoders.streaming import StreamingEngine, lane_count
-from daemon.encoders.window import as_built
+from daemon.layout import PER_CHANNEL, STANDARD
 from daemon.ops.peers import available
 from daemon.records import Float32
 
@@ -112,7 +113,7 @@ def _one_window(
     time_major = eeg[:WINDOW, None]
     samples = np.ascontiguousarray(eeg[:WINDOW].T)
     whole = fused(stack, WINDOW, device)
-    source = as_built(model, device, per_channel=len(model.inputs) > 1)
+    source = KerasNetwork(model).run(device, PER_CHANNEL if len(model.inputs) > 1 else STANDARD)
     ways: dict[str, Callable[[], Float32]] = {
         "Keras, tf.function": lambda: source(samples),
         "eegd, window": lambda: whole(samples),

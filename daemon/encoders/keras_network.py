@@ -1,0 +1,112 @@
+"""A Keras model as a `daemon.encoders.network.Network`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from daemon.encoders.fuse import fuse
+from daemon.encoders.network import Layer, Library, Run, Tensor
+from daemon.encoders.stack import Stack
+from daemon.errors import UsageError
+from daemon.layout import Layout
+from daemon.records import Float32
+from daemon.reorder import model_inputs
+from daemon.text import clean
+
+
+class KerasNetwork:
+    """Wraps ``model``; see `daemon.encoders.network.Network`.
+
+    Raises
+    ------
+    UsageError
+        The model has no fixed input shape.
+    """
+
+    library: Library = "Keras"
+
+    def __init__(self, model: keras.Model) -> None:
+        if not model.built or not getattr(model, "inputs", None):
+            raise UsageError(
+                "the model has no fixed input shape: give it a keras.Input((steps, channels)) and "
+                "save it again"
+            )
+        self.model = model
+
+    @cached_property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return tuple(map(_tensor, self.model.inputs))
+
+    @cached_property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return tuple(map(_tensor, self.model.outputs))
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        return tuple(
+            Layer(type(layer).__name__, clean(layer.name), layer.count_params())
+            for layer in self.model.layers
+        )
+
+    @property
+    def parameters(self) -> int:
+        count: int = self.model.count_params()
+        return count
+
+    @cached_property
+    def activation(self) -> str | None:
+        if len(self.model.outputs) != 1:
+            return None
+        last: Any = self.model
+        while isinstance(last, keras.Model):
+            last = last.outputs[0]._keras_history.operation
+        if type(last) is keras.layers.Softmax:
+            return "softmax"
+        name = getattr(getattr(last, "activation", None), "__name__", None)
+        return name if isinstance(name, str) else None
+
+    @cached_property
+    def recurrent_first(self) -> bool:
+        layers = [one for one in self.model.layers if type(one) is not keras.layers.InputLayer]
+        return bool(layers) and isinstance(layers[0], keras.layers.RNN)
+
+    def stack(self) -> Stack:
+        return fuse(self.model)
+
+    def shortened(self, steps: int) -> KerasNetwork:
+        # As a functional model with a list of inputs, whatever the user's model is.
+        graph = keras.Model(self.model.inputs, self.model.outputs[0])
+        inputs = [keras.Input((steps, tensor.shape[-1])) for tensor in self.model.inputs]
+        short = keras.models.clone_model(graph, inputs)
+        short.set_weights(graph.get_weights())
+        return KerasNetwork(short)
+
+    def run(self, device: str, layout: Layout) -> Run:
+        return as_built(self.model, device, layout)
+
+
+def as_built(model: keras.Model, device: str, layout: Layout) -> Run:
+    """Run any model as Keras built it, traced once."""
+    several = len(model.inputs) > 1
+
+    @tf.function(autograph=False)
+    def classify(inputs: list[tf.Tensor]) -> tf.Tensor:
+        # As `predict` calls it: then no layer draws lots, however it was called when it was built.
+        return model(inputs if several else inputs[0], training=False)
+
+    def run(samples: Float32) -> Float32:
+        with tf.device(device):
+            inputs = [tf.constant(one) for one in model_inputs(samples, layout)]
+            output: Float32 = classify(inputs).numpy()[0]
+        return output
+
+    return run
+
+
+def _tensor(tensor: Any) -> Tensor:
+    batch, *shape = tensor.shape
+    return Tensor(clean(tensor.name), batch, tuple(shape), str(tensor.dtype))
