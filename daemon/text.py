@@ -6,6 +6,8 @@ comes in; what is compared with the config is the text as it was.
 
 from __future__ import annotations
 
+import re
+
 LENGTH = 128
 
 
@@ -21,3 +23,21 @@ def clean(text: str, length: int = LENGTH) -> str:
     line = "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
     cut = len(line) > length or len(text) > 4 * length
     return line[: length - 1] + "…" if cut else line
+
+
+def marker_text(text: str) -> str:
+    """What counts of a marker: it is compared, shown and typed like this.
+
+    White space and NUL at the ends are no part of it, which programs pad with and end lines with.
+    Blanks inside are, as in BrainVision's ``S  1``; line breaks and tabs inside become one blank,
+    what cannot be printed U+FFFD.
+    """
+    text = text.replace("\0", "\n").replace("\ufeff", "").strip()
+    line = re.sub(r"\s+", lambda white: white[0] if white[0].strip(" ") == "" else " ", text)
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
+
+
+def quoted(text: str) -> str:
+    """A `marker_text` in quotes, for a message: its blanks can be counted."""
+    cut = text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
+    return f'"{cut}"' if "'" in cut else f"'{cut}'"

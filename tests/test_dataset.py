@@ -188,7 +188,7 @@ def test_a_resampled_recording(tmp_path: Path):
 
 
 def test_gaps_leave_out_what_holds_them(tmp_path: Path):
-    from test_recordings import XdfWriter
+    from xdf_writer import XdfWriter
 
     xdf = XdfWriter()
     xdf.stream(1, "amp", "EEG", "float32", labels=LABELS)

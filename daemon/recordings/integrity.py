@@ -15,15 +15,6 @@ from typing import BinaryIO, NamedTuple, NoReturn, cast
 
 from daemon.errors import UsageError
 
-_XDF_CHUNKS = {
-    1: "file header",
-    2: "stream header",
-    3: "samples",
-    4: "clock offset",
-    5: "boundary",
-    6: "stream footer",
-}
-
 
 def open_maybe_gzip(path: Path) -> BinaryIO:
     """The file's content, unpacked where it is gzip's."""
@@ -32,7 +23,7 @@ def open_maybe_gzip(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if packed else path.open("rb")
 
 
-def _size(path: Path, file: BinaryIO) -> int:
+def size_of(path: Path, file: BinaryIO) -> int:
     """Bytes of the unpacked content; leaves the file at its end."""
     try:
         return file.seek(0, os.SEEK_END)
@@ -40,38 +31,6 @@ def _size(path: Path, file: BinaryIO) -> int:
         raise UsageError(f"recording {path} is cut off: its gzip data has no end") from None
     except (zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(f"recording {path} is corrupt within its gzip data: {error}") from None
-
-
-def check_xdf(path: Path) -> None:
-    """Walk the chunks of an XDF file.
-
-    Raises
-    ------
-    UsageError
-        It is no XDF file, a chunk runs past its end, or no chunk begins where one has to.
-    """
-    with open_maybe_gzip(path) as file:
-        end = _size(path, file)
-        file.seek(0)
-        if file.read(4) != b"XDF:":
-            raise UsageError(f"recording {path} is not an XDF file: it does not begin with 'XDF:'")
-        at = 4
-        while at < end:
-            file.seek(at)
-            width = file.read(1)[0]
-            if width not in (1, 4, 8):
-                raise UsageError(
-                    f"recording {path} is corrupt: byte {at} of {end} begins no XDF chunk"
-                )
-            length = int.from_bytes(file.read(width), "little")
-            tag = int.from_bytes(file.read(2), "little")
-            if at + 1 + width + length > end:
-                kind = _XDF_CHUNKS.get(tag, "unknown")
-                raise UsageError(
-                    f"recording {path} is cut off: its last chunk ({kind}) begins at byte {at} and "
-                    f"needs {1 + width + length} bytes, but the file ends at byte {end}"
-                )
-            at += 1 + width + length
 
 
 def check_fif(path: Path) -> None:
@@ -83,7 +42,7 @@ def check_fif(path: Path) -> None:
         It ends within a tag, before the one that says it is the last, or leads in a circle.
     """
     with open_maybe_gzip(path) as file:
-        end = _size(path, file)
+        end = size_of(path, file)
         at, following = 0, 0
         while following != -1:
             file.seek(at)

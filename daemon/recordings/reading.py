@@ -60,7 +60,7 @@ def read_recording(
     with readable(path):
         if lower.endswith(_XDF):
             given = {key: value for key, value in wanted.items() if value is not None}
-            return read_xdf(path, given, markers)
+            return read_xdf(path, given, markers, strict=strict)
         if lower.endswith(_EDF):
             return read_edf(path, type or "EEG")
         if lower.endswith(_FIF):
