@@ -68,34 +68,10 @@ def test_fif(tmp_path: Path, volts: np.ndarray, suffix: str, dated: bool):
     assert recording.markers == ((1.0, "T1"), (5.5, "T2"))
 
 
-def test_set(tmp_path: Path, volts: np.ndarray):
-    path = tmp_path / "my.set"
-    _mne_raw(volts).export(path, verbose="error")
-    recording = read_recording(path)
-    _same(recording, volts, 1e-11)
-    assert recording.markers == ((1.0, "T1"), (5.5, "T2"))
-    for cut in (100, 4000, path.stat().st_size - 50):
-        _refused(_write(tmp_path / "cut.set", path.read_bytes()[:cut]), f"({cut} bytes)", "cut off")
-
-
 def _holes(recording: Recording) -> list[tuple[float, float]]:
     """Before and after each."""
     at = recording.stamps
     return [(at[n], at[n + 1]) for n in np.flatnonzero(np.diff(at) > 1.5 / RATE)]
-
-
-def test_what_was_cut_out_of_a_set_is_a_hole(tmp_path: Path, volts: np.ndarray):
-    import mne
-
-    raw = _mne_raw(volts)
-    notes = mne.Annotations([8.0 - 0.5 / RATE, 9.0], [10.0, 0.0], ["boundary", "T3"])
-    path = tmp_path / "my.set"
-    raw.set_annotations(raw.annotations + notes, verbose="error").export(path, verbose="error")
-    recording = read_recording(path)
-    assert _holes(recording) == [pytest.approx((8 - 1 / RATE, 18))]
-    assert len(recording.samples) == volts.shape[1]
-    marks = [mark for mark in recording.markers if mark[1] != "boundary"]
-    assert marks == [(1.0, "T1"), (5.5, "T2"), (pytest.approx(19.0, abs=1 / RATE), "T3")]
 
 
 def test_what_a_fif_never_acquired_is_a_hole(tmp_path: Path, volts: np.ndarray):
