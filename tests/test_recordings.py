@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import struct
 import sys
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import pytest
 from shared import DATA, needs_data
 
 from daemon.errors import UsageError
-from daemon.recordings.boundaries import UNKNOWN
 from daemon.recordings.reading import read_recording
 from daemon.recordings.recording import Recording
 
@@ -42,72 +39,17 @@ def volts() -> np.ndarray:
     return np.random.default_rng(0).normal(0, 2e-5, (3, int(20 * RATE)))
 
 
-def _mne_raw(volts: np.ndarray, *, first_samp: int = 0, stim: bool = False):
-    import mne
+def test_triggers_of_a_bdf_are_markers(tmp_path: Path, volts: np.ndarray):
+    import edfio
 
-    kinds = ["eeg", "eeg", "eog"] + ["stim"] * stim
-    info = mne.create_info(LABELS + ["STI"] * stim, RATE, kinds, verbose="error")
-    data = np.vstack([volts, np.zeros((int(stim), volts.shape[1]))])
-    raw = mne.io.RawArray(data, info, first_samp=first_samp, verbose="error")
-    return raw.set_annotations(mne.Annotations([5.5, 1.0], [0, 2], ["T2", "T1"]), verbose="error")
-
-
-@pytest.mark.parametrize("dated", [False, True])
-@pytest.mark.parametrize("suffix", [".fif", ".fif.gz"])
-def test_fif(tmp_path: Path, volts: np.ndarray, suffix: str, dated: bool):
-    raw = _mne_raw(volts, first_samp=480, stim=True)
-    if dated:
-        raw.set_meas_date(datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc))
-        raw.set_annotations(raw.annotations.copy().delete([0, 1]))
-        raw.annotations.append([3 + 1.0, 3 + 5.5], 0, ["T1", "T2"])
-    path = tmp_path / f"my_raw{suffix}"
-    raw.save(path, fmt="double", verbose="error")
-    recording = read_recording(path)
-    _same(recording, volts, 0)
-    assert recording.stream.name == "my_raw"
-    assert recording.markers == ((1.0, "T1"), (5.5, "T2"))
-
-
-def _holes(recording: Recording) -> list[tuple[float, float]]:
-    """Before and after each."""
-    at = recording.stamps
-    return [(at[n], at[n + 1]) for n in np.flatnonzero(np.diff(at) > 1.5 / RATE)]
-
-
-def test_what_a_fif_never_acquired_is_a_hole(tmp_path: Path, volts: np.ndarray):
-    import mne
-
-    raw = _mne_raw(volts, first_samp=480)
-    raw.annotations.append(3 + 7.0, 2.0, "BAD_ACQ_SKIP")
-    path = tmp_path / "skip_raw.fif"
-    raw.save(path, fmt="double", verbose="error")
-    recording = read_recording(path)
-    assert _holes(recording) == [pytest.approx((7 - 1 / RATE, 9))]
-    assert len(recording.samples) == volts.shape[1] - 2 * RATE
-    joined = mne.concatenate_raws([_mne_raw(volts), _mne_raw(volts)], verbose="error")
-    joined.save(tmp_path / "joined_raw.fif", fmt="double", verbose="error")
-    (seam,) = _holes(read_recording(tmp_path / "joined_raw.fif"))
-    assert seam == pytest.approx((20 - 1 / RATE, 20 + UNKNOWN))
-
-
-@pytest.mark.parametrize("suffix", [".fif", ".bdf"])
-def test_triggers_are_markers(tmp_path: Path, volts: np.ndarray, suffix: str):
-    path = tmp_path / f"my_raw{suffix}"
+    path = tmp_path / "my_raw.bdf"
     codes = np.zeros(volts.shape[1])
     codes[int(4 * RATE) : int(4 * RATE) + 3] = 5
     codes[int(9 * RATE) :] = 129
-    if suffix == ".fif":
-        raw = _mne_raw(volts, first_samp=480, stim=True)
-        raw.load_data()._data[-1] = codes
-        raw.save(path, fmt="double", verbose="error")
-    else:
-        import edfio
-
-        status = edfio.BdfSignal(codes, RATE, label="Status", physical_range=(-8388608, 8388607))
-        eeg = edfio.BdfSignal(volts[0] * 1e6, RATE, label="C3", physical_dimension="uV")
-        edfio.Bdf([eeg, status]).write(path)
-    recording = read_recording(path)
-    numbers = [mark for mark in recording.markers if mark[1].isdigit()]
+    status = edfio.BdfSignal(codes, RATE, label="Status", physical_range=(-8388608, 8388607))
+    eeg = edfio.BdfSignal(volts[0] * 1e6, RATE, label="C3", physical_dimension="uV")
+    edfio.Bdf([eeg, status]).write(path)
+    numbers = [mark for mark in read_recording(path).markers if mark[1].isdigit()]
     assert numbers == [(4.0, "5"), (9.0, "129")]
 
 
@@ -198,28 +140,6 @@ def test_units_of_an_edf_are_what_its_numbers_are_in(
     recording = read_recording(path)
     assert recording.stream.units == (unit,) * 3
     np.testing.assert_allclose(recording.samples, volts.T * 1e6 * scale, atol=0.01 * scale)
-
-
-def test_a_fif_that_leads_in_a_circle_is_refused(tmp_path: Path, volts: np.ndarray):
-    path = tmp_path / "my_raw.fif"
-    _mne_raw(volts).save(path, verbose="error")
-    content = bytearray(path.read_bytes())
-    assert content[36 + 12 : 36 + 16] == bytes(4)  # the second tag's next: the one behind it
-    content[36 + 12 : 36 + 16] = (36).to_bytes(4, "big")
-    _refused(_write(path, bytes(content)), "the tag at byte 36 leads back to byte 36")
-
-
-def test_every_cut_of_a_fif_is_noticed(tmp_path: Path, volts: np.ndarray):
-    path = tmp_path / "my_raw.fif"
-    _mne_raw(volts).save(path, buffer_size_sec=2, verbose="error")
-    content = path.read_bytes()
-    at, tags = 0, []
-    while at < len(content):
-        tags.append(at)
-        at += 16 + struct.unpack(">i", content[at + 8 : at + 12])[0]
-    for cut in [0, 7, len(content) - 1, *tags[1:], *(tag + 10 for tag in tags[::7])]:
-        cut_path = _write(tmp_path / "cut_raw.fif", content[:cut])
-        _refused(cut_path, "cut off", f"ends at byte {cut}")
 
 
 def test_rubbish_is_one_line(tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from daemon.errors import UsageError
-from daemon.training.settings import FROM_TRAINING, Training, load_training, recording_files
+from daemon.training.settings import FROM_TRAINING, Training, load_training
 
 MINIMAL = {
     "recordings": ["data/*.edf"],
@@ -69,21 +69,3 @@ def test_mistakes(tmp_path: Path, more: dict[str, object], says: str):
         _load(tmp_path, **more)
     assert str(caught.value).startswith(str(tmp_path / "training.yaml"))
     assert "\n" not in str(caught.value)
-
-
-def test_files_folders_and_patterns(tmp_path: Path):
-    (tmp_path / "in").mkdir()
-    for name in ("a.edf", "b.xdf", "notes.txt", "in/c.bdf"):
-        (tmp_path / name).touch()
-
-    def found(*patterns: str) -> list[str]:
-        files = recording_files([str(tmp_path / pattern) for pattern in patterns])
-        return [file.name for file in files]
-
-    assert found(".") == ["a.edf", "b.xdf", "c.bdf"]
-    assert found("*.edf", "a.edf", "in/../b.*") == ["a.edf", "b.xdf"]
-    assert found("**/*.bdf") == ["c.bdf"]
-    with pytest.raises(
-        UsageError, match=r"recordings: .*nothing\* is no file, no folder with \.xdf"
-    ):
-        found("nothing*")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import struct
 import zlib
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn, cast
@@ -31,35 +30,6 @@ def size_of(path: Path, file: BinaryIO) -> int:
         raise UsageError(f"recording {path} is cut off: its gzip data has no end") from None
     except (zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(f"recording {path} is corrupt within its gzip data: {error}") from None
-
-
-def check_fif(path: Path) -> None:
-    """Walk the tags of a FIF file.
-
-    Raises
-    ------
-    UsageError
-        It ends within a tag, before the one that says it is the last, or leads in a circle.
-    """
-    with open_maybe_gzip(path) as file:
-        end = size_of(path, file)
-        at, following = 0, 0
-        while following != -1:
-            file.seek(at)
-            tag = file.read(16)
-            if len(tag) == 16:
-                _, _, size, following = struct.unpack(">iiii", tag)
-            if len(tag) < 16 or size < 0 or at + 16 + size > end:
-                raise UsageError(
-                    f"recording {path} is cut off or no FIF file: byte {at} begins no whole tag, "
-                    f"and the file ends at byte {end}"
-                )
-            if 0 < following <= at:  # a reader that goes there may never come to an end
-                raise UsageError(
-                    f"recording {path} is corrupt: the tag at byte {at} leads back to byte "
-                    f"{following}"
-                )
-            at = following if following > 0 else at + 16 + size  # 0: the one behind this
 
 
 class Signal(NamedTuple):

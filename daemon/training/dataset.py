@@ -19,12 +19,13 @@ import numpy.typing as npt
 
 from daemon.errors import ContractError, UsageError
 from daemon.pick import Pick, pick_for
+from daemon.recordings.files import recording_files
 from daemon.recordings.reading import read_recording
 from daemon.recordings.recording import Recording
 from daemon.records import Float32, Float64
 from daemon.text import clean
 from daemon.training.scores import Indices
-from daemon.training.settings import Training, recording_files
+from daemon.training.settings import Training
 from daemon.training.stretches import Stretch, stretches
 from daemon.training.trials import Trial, trials
 

@@ -6,7 +6,6 @@ Relative paths start at the file's folder.
 from __future__ import annotations
 
 import fnmatch
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +15,6 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from daemon.config import QualityConfig, StreamConfig
 from daemon.contract import MAX_STEPS, Contract
 from daemon.errors import UsageError
-from daemon.recordings.reading import SUFFIXES
 from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 
@@ -213,30 +211,3 @@ def load_training(path: Path) -> Training:
     return training.model_copy(
         update={"recordings": tuple(str(folder / pattern) for pattern in training.recordings)}
     )
-
-
-def recording_files(patterns: Sequence[str]) -> list[Path]:
-    """The recordings that ``patterns`` (files, folders, globs) name, each once, in order of name.
-
-    Raises
-    ------
-    UsageError
-        A pattern that fits nothing.
-    """
-    found: set[Path] = set()
-    for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            files = [f for f in path.rglob("*") if f.name.lower().endswith(SUFFIXES)]
-        elif path.is_file():
-            files = [path]
-        else:
-            whole = Path(os.path.normpath(path.absolute()))
-            files = list(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
-        if not files:
-            raise UsageError(
-                f"recordings: {pattern} is no file, no folder with {', '.join(SUFFIXES)} in it, "
-                "and no pattern that fits any"
-            )
-        found.update(file.resolve() for file in files)
-    return sorted(found)
