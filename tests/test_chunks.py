@@ -72,9 +72,18 @@ def test_zeros_at_the_end_are_left_out(tmp_path: Path, caplog: pytest.LogCapture
     for zeros in (1, 5000, 3 << 20):
         path = written(tmp_path / "zeros.xdf", content + bytes(zeros))
         _damaged(path, caplog, 45, f"ends in {zeros} bytes of zeros")
-    # Where they begin within a chunk, its last samples would be zeros at times made up.
-    half = content[:-40] + bytes(40) + bytes(4096)
-    _damaged(written(tmp_path / "half.xdf", half), caplog, 36, "bytes of zeros")
+    # Where they may begin within a chunk, its last samples would be zeros at times made up.
+    xdf = _file()
+    xdf.numbers(1, np.arange(46, 300) / 100, np.full((254, 2), 7, np.float32))
+    sector = len(xdf.content) // 512 * 512
+    path = written(tmp_path / "half.xdf", xdf.content[:sector] + bytes(4096))
+    _damaged(path, caplog, 45, "bytes of zeros")
+    # A chunk that ends in zeros of its own is none of those.
+    xdf = _file()
+    xdf.numbers(1, [0.46], np.array([[46, 0]], np.float32))
+    whole = xdf.content
+    recording = read_recording(written(tmp_path / "own.xdf", whole + bytes(-len(whole) % 512)))
+    assert recording.samples[-1].tolist() == [46, 0]
     refused(written(tmp_path / "other.xdf", content + bytes(9) + b"\3"), "begins no XDF chunk")
 
 

@@ -11,6 +11,7 @@ import pytest
 from refused import refused
 from shared import CASES, needs_cases
 
+from daemon.errors import UsageError
 from daemon.recordings.boundaries import UNKNOWN
 from daemon.recordings.reading import read_recording
 from daemon.recordings.recording import Recording
@@ -133,11 +134,15 @@ def test_a_recording_in_several_files_is_one(tmp_path: Path):
         raw.save(name, fmt="double", split_size="2MB", split_naming=naming, verbose="error")
         np.testing.assert_array_equal(read_recording(tmp_path / first).samples, values.T)
         refused(tmp_path / third, f"continues {first}: give that one, it brings this")
-        # A part that is alone is all there is.
+        # A part that is alone is all there is, and what it misses is said.
         alone = tmp_path / "alone"
         alone.mkdir(exist_ok=True)
         (tmp_path / third).rename(alone / third)
-        refused(tmp_path / first, third)
+        refused(alone / third, "goes on in")
+        refused(tmp_path / first, f"goes on in {third}: put that beside it")
+        (tmp_path / third).write_bytes((alone / third).read_bytes()[:-500])
+        with pytest.raises(UsageError, match=f"recording .*{third} is cut off"):
+            read_recording(tmp_path / first)
 
 
 def test_what_is_no_recording_is_refused(tmp_path: Path):

@@ -47,9 +47,21 @@ def test_the_scale_from_training_becomes_the_contracts_last_step(tmp_path: Path)
     assert len(_load(tmp_path, conditioning=[{"notch": 50}]).fixed_conditioning) == 1
 
 
+def test_the_number_of_a_trigger_stands_for_its_text(tmp_path: Path):
+    classes = {"rest": 1, "fist": [2, {"marker": 3}], "foot": "S  4 "}
+    training = _load(tmp_path, classes=classes, trial={"ends": [9, "stop"]})
+    for marker, name in (("1", "rest"), ("2", "fist"), ("3", "fist"), ("S  4", "foot")):
+        assert training.class_of("S1R03.edf", marker) == name
+    assert training.trial.ends == ("9", "stop")
+    assert training.markers_meant == {"1", "2", "3", "S  4", "9", "stop"}
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
+        ({"classes": {"rest": True, "fist": "T1"}}, "classes.rest"),
+        ({"classes": {"rest": 1.5, "fist": "T1"}}, "classes.rest"),
+        ({"classes": {"rest": [False], "fist": "T1"}}, "classes.rest.0"),
         ({"chanels": 1}, "unknown key 'chanels'; known here: recordings, channels"),
         ({"split": {"fold": 3}}, "unknown key 'split.fold'; known here: folds, validation"),
         ({"classes": {"rest": "T0"}}, "classes: Dictionary should have at least 2 items"),

@@ -21,6 +21,7 @@ _MAGIC = b"XDF:"
 # In every boundary chunk, which recorders write every few seconds.
 _BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 _BLOCK = 1 << 20
+_SECTOR = 512  # bytes that a disk writes together
 _HEADER, _FOOTER = 2, 6
 _KINDS = {
     1: "file header",
@@ -80,8 +81,10 @@ def find_chunks(path: Path, file: BinaryIO) -> Chunks:
                     f"recording {path} is corrupt: byte {at} of {end} begins no XDF chunk"
                 )
             found.damage.append(f"ends in {end - at} bytes of zeros")
-            file.seek(at - 1)
-            if file.read(1) == b"\0":  # perhaps they begin within the chunk before
+            # What was not written begins with a sector: perhaps within the chunk before.
+            sector = (at - 1) // _SECTOR * _SECTOR
+            file.seek(sector)
+            if sector > last and not any(file.read(at - sector)):
                 found.leave_out(last)
             break
         content = at + 1 + width

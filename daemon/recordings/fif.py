@@ -13,7 +13,7 @@ from daemon.errors import UsageError
 from daemon.recordings.boundaries import gaps_of, on_the_clock
 from daemon.recordings.complaints import quiet, unreadable
 from daemon.recordings.recording import Recording, from_file
-from daemon.recordings.tags import first_part, read_contents
+from daemon.recordings.tags import first_part, parts_behind, read_contents
 from daemon.recordings.triggers import codes, is_trigger, without_bits
 from daemon.records import Samples
 
@@ -38,6 +38,9 @@ def read_fif(path: Path, type: str) -> Recording:
     first = first_part(path)
     if first != path:
         raise UsageError(f"recording {path} continues {first.name}: give that one, it brings this")
+    for part in parts_behind(path):
+        if not part.is_file():
+            raise UsageError(f"recording {path} goes on in {part.name}: put that beside it")
     return read_with_mne(path, type, mne.io.read_raw_fif)
 
 

@@ -86,6 +86,23 @@ def first_part(path: Path) -> Path:
     return path
 
 
+def parts_behind(path: Path) -> list[Path]:
+    """The parts that go on with ``path``, in order; the last one may be missing.
+
+    Raises
+    ------
+    UsageError
+        As `read_contents`; or a part goes on with one before it.
+    """
+    parts = [path]
+    while parts[-1].is_file() and (after := read_contents(parts[-1]).after):
+        part = path.with_name(after)
+        if part in parts:
+            raise UsageError(f"recording {parts[-1]} is corrupt: it goes on with {part.name}")
+        parts.append(part)
+    return parts[1:]
+
+
 def _numbered(path: Path, number: int) -> str:
     """The name of another part: ``x_raw.fif``, ``x_raw-1.fif``, ``x_raw-2.fif`` …"""
     stem, _, rest = path.name.partition(".")
