@@ -23,8 +23,8 @@ class Recording:
     stream : StreamDescription
         As the file says; ``name`` is the file's stem where it names nothing.
     samples : array, shape (n, channels), any numeric dtype
-        In the units of ``stream.units``. XDF: the recorded values. EDF, BDF, FIF, SET: float64,
-        which MNE gives in volts; stimulus channels are left out.
+        In the units of ``stream.units``. XDF: the recorded values. Otherwise float64: FIF in volts
+        and without stimulus channels, SET in microvolts.
     stamps : float64 array, shape (n,)
         Seconds. XDF: the recorded stamps, on the clock of the EEG's own host. Otherwise the
         sample's index over the rate, and the gaps before it (`daemon.recordings.boundaries`).

@@ -92,9 +92,13 @@ def read_streams(path: Path, *, strict: bool = False) -> list[XdfStream]:
             )
             headers = {number: _parsed(xml) for number, xml in chunks.headers.items()}
         except Exception as error:
-            raise unreadable(path, error) from error
-    if complaints:
-        raise UsageError(f"recording {path} is corrupt: {complaints[0]}")
+            if not complaints:
+                raise unreadable(path, error) from error
+    if complaints:  # it goes on behind a chunk that it cannot read, or tries to
+        raise UsageError(
+            f"recording {path} is corrupt: a chunk does not hold what its length and its stream's "
+            "header say"
+        )
     if chunks.damage:
         damage = " and ".join(chunks.damage)
         log.warning("recording %s %s; what is whole is read", path, damage)
