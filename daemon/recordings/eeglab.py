@@ -26,7 +26,7 @@ from daemon.recordings.matlab import check_set
 from daemon.recordings.recording import Recording, from_file
 from daemon.recordings.triggers import code_text, codes, is_trigger, without_bits
 from daemon.records import Float64, Samples
-from daemon.text import clean
+from daemon.text import clean, marker_text
 
 # What is read of a dataset, which some write as variables of their own and most as one, EEG.
 _FIELDS = ("data", "datfile", "srate", "nbchan", "pnts", "trials", "chanlocs", "event")
@@ -145,7 +145,7 @@ def _events(struct: Any, rate: float) -> list[Note]:
     count = len(latencies) if isinstance(latencies, list) else 1
     columns = (_listed(struct, key, count) for key in ("latency", "duration", "type"))
     rows = (
-        ((_number(latency) - 1) / rate, _number(duration) / rate, _text(kind).strip())
+        ((_number(latency) - 1) / rate, _number(duration) / rate, marker_text(_text(kind)))
         for latency, duration, kind in zip(*columns, strict=True)
     )
     return [row for row in rows if math.isfinite(row[0])]
