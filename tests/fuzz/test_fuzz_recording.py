@@ -18,7 +18,7 @@ from mutation import FUZZ, ODD_TEXT, mutated
 
 Run = Callable[[str, Path], tuple[str, str]]
 
-LABELS = ("Fp1", "Cz")
+LABELS = ("Fp1", "TRG")
 
 
 Chunks = list[tuple[int, bytes]]
