@@ -38,7 +38,7 @@ def test_in_words_and_for_machines() -> None:
         "(25%/50%/75%/90% of 1 changes)",
         "information    0.35 bits a decision, 10.50 a minute with one each 2 s (21.00 if each "
         "window were one of its own)",
-        "no class       \ufffd[31mbeep (2)",
+        "no class       '\ufffd[31mbeep' (2)",
     ]
     content = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert content["confusion"] == [[6, 0], [2, 4]]
@@ -58,4 +58,20 @@ def test_markers_that_name_no_class_are_listed() -> None:
     with pytest.raises(UsageError) as error:
         told(recording((0.0, "T1"), (1.0, "T1")), CLASSES, {})
     assert "no marker names a class of the model (rest, left)" in str(error.value)
-    assert "markers found: T1 (2)" in str(error.value)
+    assert "markers found: 'T1' (2)" in str(error.value)
+
+
+def test_a_marker_that_is_nearly_meant_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    marks = ((0.0, "S  1"), (1.0, "Rest"), (2.0, "other"))
+    with pytest.raises(UsageError) as error:
+        told(recording(*marks), CLASSES, {"S 1": "left"})
+    message = str(error.value)
+    # As they have to be typed.
+    assert "markers found: 'S  1' (1), 'Rest' (1), 'other' (1)" in message
+    assert message.endswith(
+        "; 'S  1' is not 'S 1': blanks and case count; 'Rest' is not 'rest': blanks and case count"
+    )
+    truth, others = told(recording(*marks), CLASSES, {"S  1": "left"})
+    assert [interval.label for interval in truth] == ["left"]
+    assert dict(others) == {"Rest": 1, "other": 1}
+    assert "the marker 'Rest' is not 'rest'" in caplog.text

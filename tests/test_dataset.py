@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up import RATE, write_edf
+from xdf_writer import XdfWriter
 
 from daemon.errors import UsageError
 from daemon.training.dataset import CHANGE, FAULT, GAP, TOO_SHORT, Dataset, read_dataset
@@ -155,6 +156,31 @@ def test_a_class_without_windows_says_what_there_is(tmp_path: Path):
         _read(tmp_path)
 
 
+def test_a_marker_that_is_nearly_one_of_a_class_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    marks = [(0.0, "S  1"), (2.0, "S  2"), (4.0, "s  2")]
+    write_edf(tmp_path / "a.edf", _noise(6), marks, LABELS)
+    with pytest.raises(UsageError, match=r"'S  1' is not 'S 1': blanks and case count"):
+        _read(tmp_path, classes={"rest": "S 1", "fist": "S  2"})
+    data = _read(tmp_path, classes={"rest": "S  1", "fist": "S  2"})
+    assert data.unused == {"s  2": 1}
+    assert "the marker 's  2' is not 'S  2': blanks and case count" in caplog.text
+
+
+def test_a_damaged_recording_is_read_as_far_as_it_is_whole_or_refused(tmp_path: Path):
+    xdf = XdfWriter()
+    xdf.stream(1, "amp", "EEG", "float32", labels=LABELS)
+    xdf.stream(2, "marks", "Markers", "int32", nominal_srate=0)
+    xdf.numbers(1, np.arange(600) / RATE, _noise(6).astype(np.float32))
+    xdf.numbers(2, [0.0, 3.0], np.array([[1], [2]], np.int32))
+    (tmp_path / "a.xdf").write_bytes(xdf.content + bytes(100))
+    classes = {"rest": 1, "fist": 2}
+    assert len(_read(tmp_path, classes=classes).targets) == 6
+    with pytest.raises(UsageError, match=r"a\.xdf ends in 100 bytes of zeros"):
+        _read(tmp_path, classes=classes, strict=True)
+
+
 def test_contradictions_name_the_recording(tmp_path: Path):
     write_edf(tmp_path / "a.edf", _noise(4), [(0.0, "T0")], LABELS)
     with pytest.raises(UsageError, match=r"a\.edf: .*missing channel Oz"):
@@ -188,8 +214,6 @@ def test_a_resampled_recording(tmp_path: Path):
 
 
 def test_gaps_leave_out_what_holds_them(tmp_path: Path):
-    from test_recordings import XdfWriter
-
     xdf = XdfWriter()
     xdf.stream(1, "amp", "EEG", "float32", labels=LABELS)
     xdf.stream(2, "marks", "Markers", "string", nominal_srate=0)

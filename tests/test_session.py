@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_recordings import XdfWriter
+from xdf_writer import XdfWriter
 
 from daemon.errors import UsageError
 from daemon.rehearsal.session import Session, read_session

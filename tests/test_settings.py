@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from daemon.errors import UsageError
-from daemon.training.settings import FROM_TRAINING, Training, load_training, recording_files
+from daemon.training.settings import FROM_TRAINING, Training, load_training
 
 MINIMAL = {
     "recordings": ["data/*.edf"],
@@ -47,9 +47,21 @@ def test_the_scale_from_training_becomes_the_contracts_last_step(tmp_path: Path)
     assert len(_load(tmp_path, conditioning=[{"notch": 50}]).fixed_conditioning) == 1
 
 
+def test_the_number_of_a_trigger_stands_for_its_text(tmp_path: Path):
+    classes = {"rest": 1, "fist": [2, {"marker": 3}], "foot": "S  4 "}
+    training = _load(tmp_path, classes=classes, trial={"ends": [9, "stop"]})
+    for marker, name in (("1", "rest"), ("2", "fist"), ("3", "fist"), ("S  4", "foot")):
+        assert training.class_of("S1R03.edf", marker) == name
+    assert training.trial.ends == ("9", "stop")
+    assert training.markers_meant == {"1", "2", "3", "S  4", "9", "stop"}
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
+        ({"classes": {"rest": True, "fist": "T1"}}, "classes.rest"),
+        ({"classes": {"rest": 1.5, "fist": "T1"}}, "classes.rest"),
+        ({"classes": {"rest": [False], "fist": "T1"}}, "classes.rest.0"),
         ({"chanels": 1}, "unknown key 'chanels'; known here: recordings, channels"),
         ({"split": {"fold": 3}}, "unknown key 'split.fold'; known here: folds, validation"),
         ({"classes": {"rest": "T0"}}, "classes: Dictionary should have at least 2 items"),
@@ -69,21 +81,3 @@ def test_mistakes(tmp_path: Path, more: dict[str, object], says: str):
         _load(tmp_path, **more)
     assert str(caught.value).startswith(str(tmp_path / "training.yaml"))
     assert "\n" not in str(caught.value)
-
-
-def test_files_folders_and_patterns(tmp_path: Path):
-    (tmp_path / "in").mkdir()
-    for name in ("a.edf", "b.xdf", "notes.txt", "in/c.bdf"):
-        (tmp_path / name).touch()
-
-    def found(*patterns: str) -> list[str]:
-        files = recording_files([str(tmp_path / pattern) for pattern in patterns])
-        return [file.name for file in files]
-
-    assert found(".") == ["a.edf", "b.xdf", "c.bdf"]
-    assert found("*.edf", "a.edf", "in/../b.*") == ["a.edf", "b.xdf"]
-    assert found("**/*.bdf") == ["c.bdf"]
-    with pytest.raises(
-        UsageError, match=r"recordings: .*nothing\* is no file, no folder with \.xdf"
-    ):
-        found("nothing*")

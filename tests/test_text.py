@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.text import LENGTH, clean
+from daemon.text import LENGTH, clean, marker_text, nearly, quoted
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,41 @@ def test_one_short_printable_line(text: str, length: int) -> None:
     assert len(cleaned) <= length
     assert cleaned.isprintable()
     assert clean(cleaned, length) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("S  1", "S  1"),
+        (" left\r\n", "left"),
+        ("\x00pad\x00\x00", "pad"),
+        ("\ufeffmark\u00a0", "mark"),
+        ("two\r\n  lines", "two lines"),
+        ("a\tb", "a b"),
+        ("\x1b[31mred", "\ufffd[31mred"),
+        (" \x00\n", ""),
+    ],
+)
+def test_what_counts_of_a_marker(text: str, counts: str) -> None:
+    assert marker_text(text) == counts
+
+
+@given(TEXT)
+def test_a_marker_is_shown_as_it_counts(text: str) -> None:
+    marker = marker_text(text)
+    assert marker_text(marker) == marker
+    assert marker.isprintable()
+    assert quoted(text)[1:-1] == marker
+
+
+def test_quotes_around_quotes_and_long_texts() -> None:
+    assert quoted("don't") == '"don\'t"'
+    assert quoted("x" * 1000) == f"'{'x' * (LENGTH - 1)}…'"
+
+
+def test_what_differs_by_blanks_or_case_alone() -> None:
+    found = nearly(["S  1", "S 2", "Rest", "left"], ["S 1", "S 2", "rest", "right"])
+    assert found == [
+        "'S  1' is not 'S 1': blanks and case count",
+        "'Rest' is not 'rest': blanks and case count",
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from daemon.chatter import quiet_liblsl
-from daemon.cli.group import main
+from daemon.cli.group import STRICT, main
 
 
 class _WithFaults(click.Command):
@@ -89,6 +89,7 @@ def simulate(
 @click.option("--seconds", type=float, help="Stop after so many, beside the burst.")
 @click.option("--loop", is_flag=True, help="Start over at the end.")
 @click.option("--wait", type=float, help="Seconds to wait for a consumer before starting.")
+@STRICT
 def replay(
     recording: Path,
     name: str | None,
@@ -99,6 +100,7 @@ def replay(
     seconds: float | None,
     loop: bool,
     wait: float | None,
+    strict: bool,
 ) -> None:
     """Play a recording (XDF, EDF, BDF, FIF, SET) as an LSL stream, its markers beside it."""
     from daemon.recordings.reading import read_recording
@@ -109,7 +111,7 @@ def replay(
     from daemon.stop import Stop
 
     source = recording_source(
-        read_recording(recording, name=stream, type=kind), name=name, loop=loop
+        read_recording(recording, name=stream, type=kind, strict=strict), name=name, loop=loop
     )
     with Stop().signals() as stop:
         play(source, speed=speed, burst=burst, seconds=seconds, stop=stop, wait_for_consumer=wait)

@@ -30,6 +30,9 @@ _config = partial(
     default=Path("config.yaml"),
 )
 CONFIG = _config(show_default=True, help="The config file.")
+STRICT = click.option(
+    "--strict", is_flag=True, help="Refuse a damaged recording instead of reading what is whole."
+)
 CONFIG_IF_ANY = _config(help="The config file  [default: config.yaml, where there is one]")
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.chatter import import_tensorflow
-from daemon.cli.group import CONFIG, main, stop_at_once
+from daemon.cli.group import CONFIG, STRICT, main, stop_at_once
 from daemon.errors import EegdError
+from daemon.text import marker_text
 
 if TYPE_CHECKING:
     from daemon.records import Prediction
@@ -44,7 +45,7 @@ def _mapped(names: tuple[str, ...]) -> dict[str, str]:
     for name, (marker, _, _) in zip(names, split, strict=True):
         if not marker:
             raise click.UsageError(f"--map {name} is not MARKER=CLASS")
-    return {marker: label for marker, _, label in split}
+    return {marker_text(marker): label for marker, _, label in split}
 
 
 @main.command()
@@ -52,6 +53,7 @@ def _mapped(names: tuple[str, ...]) -> dict[str, str]:
 @CONFIG
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file [default: standard output].")
 @_with_markers
+@STRICT
 def score(
     recording: Path,
     config_path: Path,
@@ -59,6 +61,7 @@ def score(
     compare: bool,
     markers: str | None,
     names: tuple[str, ...],
+    strict: bool,
 ) -> None:
     """The same pipeline over a recording, as fast as it goes."""
     stop_at_once()
@@ -73,6 +76,7 @@ def score(
         source_id=config.stream.source_id,
         hostname=config.stream.hostname,
         markers=markers,
+        strict=strict,
     )
     import_tensorflow(gpu=config.engine.device != "cpu")
     from daemon import assembly, offline
@@ -121,6 +125,7 @@ def score(
     help="By which a probability may differ.",
 )
 @_with_markers
+@STRICT
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def verify(
     session: Path,
@@ -129,6 +134,7 @@ def verify(
     compare: bool,
     markers: str | None,
     names: tuple[str, ...],
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Recompute every prediction in a recorded session (XDF); exit code 1 if one differs."""
@@ -137,7 +143,9 @@ def verify(
     from daemon.rehearsal.session import read_session
 
     config = load_config(config_path)
-    recorded = read_session(session, config.stream.given, config.output.name, markers)
+    recorded = read_session(
+        session, config.stream.given, config.output.name, markers, strict=strict
+    )
     import_tensorflow(gpu=config.engine.device != "cpu")
     from daemon import assembly, offline
     from daemon.rehearsal.compared import told

@@ -1,13 +1,18 @@
 """Reads recording files: XDF, EDF, BDF, FIF and SET → Recording.
 
 recording    what a reader gives, whatever the format
+files        which files are recordings
 reading      which reader takes a file
-xdf          the streams of an XDF file, and of them the EEG and the markers (pyxdf)
+xdf          of an XDF file's streams the EEG
+streams      … all of them, as they were recorded (pyxdf)
+events       … those that tell events, as markers
+chunks       … which chunks of the file are whole
 edf          EDF and BDF
 fif          FIF (MNE)
-eeglab       SET, of EEGLAB
-matlab       is a SET file whole?
-integrity    is an XDF or FIF file whole?
+tags         … is the file whole, and which part of a recording is it?
+eeglab       SET, of EEGLAB (pymatreader)
+matlab       … is the file whole?
+integrity    is a file whole, packed or not?
 triggers     which channels hold codes, and the codes as markers
 boundaries   where a file's samples do not follow each other in time
 complaints   what the libraries complain of, as one line

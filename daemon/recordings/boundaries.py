@@ -20,7 +20,9 @@ UNKNOWN = 10.0  # seconds that stand for a gap of which nobody knows how long it
 Note = tuple[float, float, str]
 """An annotation: onset and duration in seconds, as if all samples followed each other; and text."""
 
-_CUTS = {"boundary", "bad boundary", "edge boundary"}
+CUT = "boundary"
+
+_CUTS = {CUT, "bad boundary", "edge boundary"}
 _SKIP = "bad_acq_skip"
 
 

@@ -12,22 +12,35 @@ import numpy as np
 from daemon.errors import UsageError
 from daemon.recordings.boundaries import gaps_of, on_the_clock
 from daemon.recordings.complaints import quiet, unreadable
-from daemon.recordings.integrity import check_fif
 from daemon.recordings.recording import Recording, from_file
+from daemon.recordings.tags import first_part, parts_behind, read_contents
+from daemon.recordings.triggers import codes, is_trigger, without_bits
 from daemon.records import Samples
 
 
 def read_fif(path: Path, type: str) -> Recording:
-    """Read a FIF file; its samples are in volts, its stimulus channels become markers.
+    """Read a FIF file with all parts that it was split into.
+
+    Its stimulus channels are markers and no samples.
 
     Raises
     ------
     UsageError
-        Cut off, corrupt, or without samples besides stimuli.
+        Cut off, corrupt, epoched, without samples besides stimuli, or a part that another brings.
     """
     import mne
 
-    check_fif(path)
+    if not read_contents(path).is_recording:
+        raise UsageError(
+            f"recording {path} holds no continuous samples: epochs, averages and events are no "
+            "recording, give the file that they were made of"
+        )
+    first = first_part(path)
+    if first != path:
+        raise UsageError(f"recording {path} continues {first.name}: give that one, it brings this")
+    for part in parts_behind(path):
+        if not part.is_file():
+            raise UsageError(f"recording {path} goes on in {part.name}: put that beside it")
     return read_with_mne(path, type, mne.io.read_raw_fif)
 
 
@@ -40,7 +53,8 @@ def read_with_mne(
         try:
             raw = read(path, verbose="error", **how)
             picks = [i for i, kind in enumerate(raw.get_channel_types()) if kind != "stim"]
-            samples: Samples = raw.get_data(picks).T if picks else np.empty((0, 0))
+            scales = [_scale(raw.info["chs"][i]) for i in picks]
+            samples: Samples = raw.get_data(picks).T * scales if picks else np.empty((0, 0))
             rate = float(raw.info["sfreq"])
             onsets = (raw.annotations.onset - raw.first_time).tolist()
             durations = raw.annotations.duration.tolist()
@@ -72,16 +86,19 @@ def read_with_mne(
 
 
 def _triggers(raw: Any) -> list[tuple[float, str]]:
-    """What rises on stimulus channels: when, in seconds since the first sample, and the number."""
-    import mne
+    """Codes of trigger channels: when, in seconds since the first sample, and which."""
+    names, kinds = raw.ch_names, raw.get_channel_types()
+    triggers = [n for n, name in enumerate(names) if kinds[n] == "stim" or is_trigger(name)]
+    return [
+        (at / float(raw.info["sfreq"]), str(code))
+        for n in without_bits([names[n] for n in triggers])
+        for at, code in codes(raw.get_data([triggers[n]])[0])
+    ]
 
-    kinds = raw.get_channel_types()
-    stimuli = [name for name, kind in zip(raw.ch_names, kinds, strict=True) if kind == "stim"]
-    if not stimuli:
-        return []
-    found = mne.find_events(raw, stimuli, shortest_event=1, verbose="error")
-    rate = raw.info["sfreq"]
-    return [(float((at - raw.first_samp) / rate), str(number)) for at, _, number in found]
+
+def _scale(channel: Any) -> float:
+    """What the numbers of a channel are to be multiplied by: its unit may stand for a multiple."""
+    return 10.0 ** int(channel["unit_mul"])
 
 
 def _unit(code: Any) -> str:

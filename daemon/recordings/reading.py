@@ -18,9 +18,10 @@ from daemon.recordings.fif import read_fif
 from daemon.recordings.recording import Recording
 from daemon.recordings.xdf import read_xdf
 
-_XDF, _EDF, _FIF, _SET = (".xdf", ".xdfz", ".xdf.gz"), (".edf", ".bdf"), (".fif", ".fif.gz"), ".set"
+FIF = (".fif", ".fif.gz")
+_XDF, _EDF, _SET = (".xdf", ".xdfz", ".xdf.gz"), (".edf", ".bdf"), ".set"
 
-SUFFIXES = (*_XDF, *_EDF, *_FIF, _SET)
+SUFFIXES = (*_XDF, *_EDF, *FIF, _SET)
 
 
 def read_recording(
@@ -60,10 +61,10 @@ def read_recording(
     with readable(path):
         if lower.endswith(_XDF):
             given = {key: value for key, value in wanted.items() if value is not None}
-            return read_xdf(path, given, markers)
+            return read_xdf(path, given, markers, strict=strict)
         if lower.endswith(_EDF):
             return read_edf(path, type or "EEG")
-        if lower.endswith(_FIF):
+        if lower.endswith(FIF):
             return read_fif(path, type or "EEG")
         if lower.endswith(_SET):
             return read_set(path, type or "EEG")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.records import Float64, Samples, StreamDescription
-from daemon.text import clean
+from daemon.text import clean, marker_text
 
 Marker = tuple[float, str]
 Markers = tuple[Marker, ...]
@@ -23,8 +23,8 @@ class Recording:
     stream : StreamDescription
         As the file says; ``name`` is the file's stem where it names nothing.
     samples : array, shape (n, channels), any numeric dtype
-        In the units of ``stream.units``. XDF: the recorded values. EDF, BDF, FIF, SET: float64,
-        which MNE gives in volts; stimulus channels are left out.
+        In the units of ``stream.units``. XDF: the recorded values. Otherwise float64: FIF in volts
+        and without stimulus channels, SET in microvolts.
     stamps : float64 array, shape (n,)
         Seconds. XDF: the recorded stamps, on the clock of the EEG's own host. Otherwise the
         sample's index over the rate, and the gaps before it (`daemon.recordings.boundaries`).
@@ -32,9 +32,9 @@ class Recording:
         The stamps mapped to the recorder's clock by the clock offsets of an XDF file, for
         comparing streams of different hosts; equal to ``stamps`` in the other formats.
     markers : tuple of (float, str)
-        In order of time, on the clock of ``stamps``. XDF: every stream of strings, or of single
-        whole numbers at no rate, mapped by both streams' clock offsets. Otherwise the annotations,
-        and what rises on stimulus channels, as a number.
+        In order of time, on the clock of ``stamps``, each a `daemon.text.marker_text`. XDF: of
+        every stream that tells events (`daemon.recordings.events`), mapped by both streams' clock
+        offsets. Otherwise the file's annotations. In all of them the codes of trigger channels.
     """
 
     path: Path
@@ -84,5 +84,10 @@ def from_file(
         labels=tuple(map(clean, labels)),
         units=tuple(map(clean, units)),
     )
-    in_order = sorted(markers, key=lambda marker: marker[0])
-    return Recording(path, stream, samples, stamps, stamps, tuple(in_order))
+    return Recording(path, stream, samples, stamps, stamps, in_order(markers))
+
+
+def in_order(markers: Iterable[Marker]) -> Markers:
+    """``markers`` by time, their texts as they count; an empty one is no marker."""
+    texts = ((at, marker_text(text)) for at, text in markers)
+    return tuple(sorted((mark for mark in texts if mark[1]), key=lambda mark: mark[0]))

@@ -4,6 +4,7 @@ Rules that hold here:
 
 - Every change to a value other than 0 is a marker, that from nothing to the first sample included:
   a code that is held until the next one counts once, and so does a pulse.
+- A code is written as people do: a whole number without a fraction.
 - Where channels hold the bits of a sum (Neuromag's STI001 … beside STI101), the sum alone counts.
 """
 
@@ -41,8 +42,20 @@ def without_bits(labels: Sequence[str]) -> list[int]:
     return list(range(len(labels)))
 
 
+def changes(values: Samples) -> list[int]:
+    """Indices at which ``values`` (n,) change to another one than 0; the first one counts too."""
+    known = np.nan_to_num(np.asarray(values))
+    before = np.concatenate([known[:1] * 0, known[:-1]])
+    return [int(at) for at in np.flatnonzero((known != before) & (known != 0))]
+
+
 def codes(values: Samples) -> list[tuple[int, int]]:
     """Find the codes of one trigger channel, ``values`` (n,): at which sample, and which."""
-    whole = np.rint(np.nan_to_num(np.asarray(values, np.float64))).astype(np.int64)
-    changes = np.flatnonzero(np.diff(whole, prepend=0) != 0)
-    return [(int(at), int(whole[at])) for at in changes if whole[at]]
+    numbers = np.nan_to_num(np.asarray(values, np.float64))
+    whole = np.rint(numbers.clip(-(2**53), 2**53)).astype(np.int64)
+    return [(at, int(whole[at])) for at in changes(whole)]
+
+
+def code_text(value: float) -> str:
+    """A code as people write it: a whole number without a fraction."""
+    return np.format_float_positional(value, trim="-") if value % 1 else str(int(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,9 @@ from daemon.recordings.recording import Recording
 from daemon.records import Float64, Prediction
 from daemon.rehearsal.comparison import QUANTILES, Comparison, compare, quantiles
 from daemon.rehearsal.truth import Interval, intervals
-from daemon.text import clean
+from daemon.text import marker_text, nearly, quoted
+
+log = logging.getLogger(__name__)
 
 _LISTED = 5
 
@@ -64,7 +67,7 @@ class Compared:
                 f"good ({shares} of {found.changes} changes)"
             )
         if self.others:
-            told = [f"{clean(text)} ({n})" for text, n in self.others.most_common(_LISTED)]
+            told = [f"{quoted(text)} ({n})" for text, n in self.others.most_common(_LISTED)]
             more = len(self.others) - _LISTED
             lines["no class"] = ", ".join(told) + f" and {more} other markers" * (more > 0)
         return "\n".join(f"{key:<14} {value}" for key, value in lines.items())
@@ -93,7 +96,7 @@ class Compared:
             "bits_per_decision": _known(found.bits),
             "bits_per_minute": _known(found.bits_per_minute),
             "bits_per_minute_every_hop": _known(found.bits_per_minute_every_hop),
-            "other_markers": {clean(text): n for text, n in self.others.most_common()},
+            "other_markers": {marker_text(text): n for text, n in self.others.most_common()},
         }
 
 
@@ -108,13 +111,16 @@ def told(
         No marker tells a class, or ``names`` has one that the model has not.
     """
     truth, others = intervals(recording.markers, classes, names)
+    near = nearly(others, [*names, *classes])
     if not truth:
-        found = ", ".join(f"{clean(text)} ({n})" for text, n in others.most_common(_LISTED))
+        found = ", ".join(f"{quoted(text)} ({n})" for text, n in others.most_common(_LISTED))
         raise UsageError(
             f"recording {recording.path}: no marker names a class of the model "
             f"({', '.join(classes)}); markers found: {found or 'none'}; say which is which with "
-            "--map MARKER=CLASS"
+            "--map MARKER=CLASS" + "".join(f"; {text}" for text in near)
         )
+    for text in near:
+        log.warning("recording %s: the marker %s", recording.path, text)
     return truth, others
 
 

@@ -18,8 +18,10 @@ from pydantic import Field
 
 from daemon.errors import UsageError
 from daemon.recordings.complaints import readable
+from daemon.recordings.events import is_of_eegd
 from daemon.recordings.recording import Recording
-from daemon.recordings.xdf import XdfStream, choose, markers_beside, read_streams
+from daemon.recordings.streams import XdfStream, read_streams
+from daemon.recordings.xdf import choose, recording_of
 from daemon.records import Float64, Prediction
 from daemon.validation import Strict, validated
 
@@ -64,7 +66,7 @@ class Session:
     Attributes
     ----------
     eeg : Recording
-        Its markers are those of every string stream but the daemon's own.
+        Its markers are those of every stream but the daemon's own.
     name : str
         Of the daemon's marker stream.
     said : mapping of str to str
@@ -95,7 +97,12 @@ class Session:
 
 
 def read_session(
-    path: Path, wanted: dict[str, str], output: str, markers: str | None = None
+    path: Path,
+    wanted: dict[str, str],
+    output: str,
+    markers: str | None = None,
+    *,
+    strict: bool = False,
 ) -> Session:
     """The session in an XDF file.
 
@@ -108,6 +115,8 @@ def read_session(
         Name of the daemon's marker stream.
     markers : str or None
         Take the markers of the streams of this name only.
+    strict : bool
+        Refuse a file that is damaged, instead of taking what is whole.
 
     Raises
     ------
@@ -116,7 +125,7 @@ def read_session(
         published under this name.
     """
     with readable(path):
-        streams = read_streams(path)
+        streams = read_streams(path, strict=strict)
     published = _published(path, streams, output)
     ours = {output: published, **_tracks(streams, output)}
     others = [stream for stream in streams if stream.about.name not in ours]
@@ -131,14 +140,7 @@ def read_session(
         for stream in (ours.get(f"{output}-probabilities"), ours.get(f"{output}-codes"))
     ]
     return Session(
-        eeg=Recording(
-            path,
-            eeg.about,
-            eeg.values,
-            eeg.stamps,
-            eeg.synchronized,
-            markers_beside(eeg, [s for s in others if markers in (None, s.about.name)]),
-        ),
+        eeg=recording_of(path, eeg, others, markers),
         name=output,
         said=published.said,
         predictions=predictions,
@@ -152,7 +154,7 @@ def _published(path: Path, streams: list[XdfStream], output: str) -> XdfStream:
     ours = [
         stream
         for stream in streams
-        if stream.about.channel_format == "string" and {"model", "hop"} <= stream.said.keys()
+        if stream.about.channel_format == "string" and is_of_eegd(stream)
     ]
     named = [stream for stream in ours if stream.about.name == output]
     if len(named) == 1:

@@ -9,6 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +20,17 @@ import numpy.typing as npt
 
 from daemon.errors import ContractError, UsageError
 from daemon.pick import Pick, pick_for
+from daemon.recordings.files import recording_files
 from daemon.recordings.reading import read_recording
 from daemon.recordings.recording import Recording
 from daemon.records import Float32, Float64
-from daemon.text import clean
+from daemon.text import clean, nearly, quoted
 from daemon.training.scores import Indices
-from daemon.training.settings import Training, recording_files
+from daemon.training.settings import Training
 from daemon.training.stretches import Stretch, stretches
 from daemon.training.trials import Trial, trials
+
+log = logging.getLogger(__name__)
 
 TOO_SHORT = "trial shorter than a window"
 CHANGE = "class change inside"
@@ -149,6 +153,7 @@ def _read(training: Training, file: Path) -> Recording:
         source_id=stream.source_id,
         hostname=stream.hostname,
         markers=training.markers,
+        strict=training.strict,
     )
 
 
@@ -237,6 +242,8 @@ class _Gathered:
                 f"classes: no window of {', '.join(missing)} in {len(recordings)} recordings"
                 f"{self._why_none()}"
             )
+        for text in self._near():
+            log.warning("classes: the marker %s", text)
         return Dataset(
             classes=classes,
             recordings=recordings,
@@ -263,8 +270,14 @@ class _Gathered:
             f"; {count} left out, {reason} (first: {self._first[reason]})"
             for reason, count in self._left_out.items()
         )
-        markers = ", ".join(f"{text!r} ({n})" for text, n in self._unused.most_common(_LISTED))
-        return said + f"; markers that no class uses: {markers or 'none'}"
+        listed = self._unused.most_common(_LISTED)
+        markers = ", ".join(f"{quoted(text)} ({n})" for text, n in listed)
+        said += f"; markers that no class uses: {markers or 'none'}"
+        return said + "".join(f"; {text}" for text in self._near())
+
+    def _near(self) -> list[str]:
+        """Markers that no class uses though one was probably meant to."""
+        return nearly(self._unused, self._training.markers_meant)
 
     def _leave_out(self, reason: str, count: int, file: str, at: float, what: str = "") -> None:
         if count:

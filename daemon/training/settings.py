@@ -6,17 +6,16 @@ Relative paths start at the file's folder.
 from __future__ import annotations
 
 import fnmatch
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from daemon.config import QualityConfig, StreamConfig
 from daemon.contract import MAX_STEPS, Contract
 from daemon.errors import UsageError
-from daemon.recordings.reading import SUFFIXES
+from daemon.text import marker_text, quoted
 from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 
@@ -27,17 +26,30 @@ Patterns = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 FROM_TRAINING = {"zscore": "from training"}
 
 
+def _is_marker(value: Any) -> bool:
+    """A text, or the number of a trigger; YAML's yes and no are neither."""
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
+
+
+def _as_marker(value: Any) -> Any:
+    """A number stands for its text."""
+    return marker_text(str(value)) if _is_marker(value) else value
+
+
+Marker = Annotated[str, BeforeValidator(_as_marker), Field(min_length=1)]
+
+
 class Meaning(Strict):
     """A marker that begins a trial of a class, in the files whose name fits one of ``files``."""
 
-    marker: str = Field(min_length=1)
+    marker: Marker
     files: Patterns = ("*",)
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, content: Any) -> Any:
         """``T0`` stands for {marker: T0}, and one pattern for a list of one."""
-        if isinstance(content, str):
+        if _is_marker(content):
             return {"marker": content}
         if isinstance(content, dict) and isinstance(content.get("files"), str):
             return {**content, "files": [content["files"]]}
@@ -58,7 +70,7 @@ class Trial(Strict):
 
     offset: Seconds = 0.0
     length: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    ends: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    ends: Annotated[tuple[Marker, ...], Field(strict=False)] = ()
 
 
 class Split(Strict):
@@ -94,7 +106,7 @@ class Training(Strict):
     """The whole of ``training.yaml``.
 
     ``window`` is what the model will be deployed with, ``training_window`` what it is trained on:
-    the weights do not depend on the length.
+    the weights do not depend on the length. ``strict`` refuses damaged recordings.
     """
 
     recordings: Patterns
@@ -109,6 +121,7 @@ class Training(Strict):
     conditioning: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
     stream: StreamConfig = StreamConfig()
     markers: str | None = None
+    strict: bool = False
     quality: QualityConfig = QualityConfig()
     split: Split = Split()
     fit: Fit = Fit()
@@ -121,7 +134,7 @@ class Training(Strict):
         if not isinstance(classes, dict):
             return classes
         return {
-            name: [meanings] if isinstance(meanings, (str, dict)) else meanings
+            name: [meanings] if _is_marker(meanings) or isinstance(meanings, dict) else meanings
             for name, meanings in classes.items()
         }
 
@@ -179,6 +192,12 @@ class Training(Strict):
             }
         )
 
+    @property
+    def markers_meant(self) -> set[str]:
+        """All that begin or end a trial."""
+        meanings = (meaning for of_class in self.classes.values() for meaning in of_class)
+        return {meaning.marker for meaning in meanings} | {*self.trial.ends}
+
     def class_of(self, file: str, marker: str) -> str | None:
         """The class that ``marker`` begins in a file of that name, or None.
 
@@ -194,8 +213,8 @@ class Training(Strict):
         ]
         if len(found) > 1:
             raise UsageError(
-                f"classes: the marker {marker!r} means {' and '.join(found)} in {file}: narrow "
-                "their files"
+                f"classes: the marker {quoted(marker)} means {' and '.join(found)} in {file}: "
+                "narrow their files"
             )
         return found[0] if found else None
 
@@ -213,30 +232,3 @@ def load_training(path: Path) -> Training:
     return training.model_copy(
         update={"recordings": tuple(str(folder / pattern) for pattern in training.recordings)}
     )
-
-
-def recording_files(patterns: Sequence[str]) -> list[Path]:
-    """The recordings that ``patterns`` (files, folders, globs) name, each once, in order of name.
-
-    Raises
-    ------
-    UsageError
-        A pattern that fits nothing.
-    """
-    found: set[Path] = set()
-    for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            files = [f for f in path.rglob("*") if f.name.lower().endswith(SUFFIXES)]
-        elif path.is_file():
-            files = [path]
-        else:
-            whole = Path(os.path.normpath(path.absolute()))
-            files = list(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
-        if not files:
-            raise UsageError(
-                f"recordings: {pattern} is no file, no folder with {', '.join(SUFFIXES)} in it, "
-                "and no pattern that fits any"
-            )
-        found.update(file.resolve() for file in files)
-    return sorted(found)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from daemon.recordings.recording import Recording
-from daemon.text import clean
 from daemon.training.settings import Training
 
 
@@ -38,7 +37,7 @@ def trials(recording: Recording, training: Training, unused: Counter[str]) -> li
         if name is not None or marker in training.trial.ends:
             marks.append((at, None if name is None else classes.index(name)))
         else:
-            unused[clean(marker)] += 1
+            unused[marker] += 1
     found = []
     for n, (at, target) in enumerate(marks):
         if target is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import h5py
 import mne
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from mutation import FUZZ, ODD_TEXT, mutated
 
 Run = Callable[[str, Path], tuple[str, str]]
 
-LABELS = ("Fp1", "Cz")
+LABELS = ("Fp1", "TRG")
 
 
 Chunks = list[tuple[int, bytes]]
@@ -136,6 +137,22 @@ def eeglab() -> bytes:
     return content.getvalue()
 
 
+def eeglab_73() -> bytes:
+    """MATLAB 7.3 is HDF5 behind 512 bytes of its own."""
+    content = io.BytesIO()
+    with h5py.File(content, "w", userblock_size=512) as file:
+        refs, eeg = file.create_group("#refs#"), file.create_group("EEG")
+        for key, number in {"nbchan": 2, "trials": 1, "pnts": 40, "srate": 100}.items():
+            eeg[key] = np.array([[float(number)]])
+        eeg["data"] = np.ones((40, 2), np.float32)
+        for struct, field in (("event", "latency"), ("event", "type"), ("chanlocs", "labels")):
+            for n in range(2):
+                refs[f"{field}{n}"] = np.array([[65.0 + n]])
+            rows = np.array([[refs[f"{field}{n}"].ref] for n in range(2)], object)
+            eeg.require_group(struct).create_dataset(field, data=rows, dtype=h5py.ref_dtype)
+    return b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + content.getvalue()[128:]
+
+
 @cache
 def fif() -> bytes:
     import tempfile
@@ -149,7 +166,8 @@ def fif() -> bytes:
 
 FIELDS = [b"name", b"type", b"channel_count", b"nominal_srate", b"channel_format", b"hostname"]
 FIELDS += [b"label", b"unit", b"channels", b"channel", b"desc", b"model"]
-WHOLE = {".xdf": xdf(xdf_chunks()), ".edf": edf(), ".bdf": edf(3), ".set": eeglab(), ".fif": fif()}
+WHOLE = {".xdf": xdf(xdf_chunks()), ".edf": edf(), ".bdf": edf(3), ".fif": fif()}
+WHOLE |= {".set": eeglab(), "73.set": eeglab_73()}
 
 
 @pytest.mark.parametrize("suffix", WHOLE)

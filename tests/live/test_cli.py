@@ -274,12 +274,14 @@ def test_a_recording_that_is_cut_off_is_refused(
 
 
 @needs_data
-def test_an_xdf_that_is_cut_off_is_refused(tmp_path: Path, bundle: Path) -> None:
+def test_an_xdf_that_is_cut_off_is_refused_if_asked(tmp_path: Path, bundle: Path) -> None:
     content = (DATA / "xdf" / "eeglab32_relayed_LSL_32ch.xdf").read_bytes()
     cut = tmp_path / "cut.xdf"
     for kept in (len(content) // 2, len(content) - 3, 1000):
         cut.write_bytes(content[:kept])
-        for answer in (scored(cut, config(tmp_path, bundle)), invoke("replay", str(cut))):
+        score = scored(cut, config(tmp_path, bundle), "--strict")
+        verify = invoke("verify", str(cut), "-c", str(config(tmp_path, bundle)), "--strict")
+        for answer in (score, verify, invoke("replay", str(cut), "--strict")):
             one_line(2, answer, str(cut), "cut off")
 
 

@@ -1,0 +1,25 @@
+"""Whatever a reader found, a recording's markers are in order and as they count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from daemon.recordings.recording import from_file
+
+
+def test_markers_are_in_order_and_without_what_is_invisible() -> None:
+    markers = [(2.0, "S  1"), (1.0, "left\r\n"), (1.5, " \x00"), (0.5, "\x00two\r\n lines\t")]
+    recording = from_file(
+        Path("x.fif.gz"),
+        type="EEG",
+        rate=100.0,
+        labels=["C3"],
+        units=["volts"],
+        samples=np.zeros((3, 1)),
+        stamps=np.arange(3) / 100,
+        markers=markers,
+    )
+    assert recording.markers == ((0.5, "two lines"), (1.0, "left"), (2.0, "S  1"))
+    assert recording.stream.name == "x"
