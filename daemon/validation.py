@@ -39,8 +39,9 @@ def _presentable(label: str) -> str:
     return label
 
 
+Label = Annotated[str, AfterValidator(_presentable)]
 # YAML has only lists; strictness still holds for what is inside.
-Labels = Annotated[tuple[Annotated[str, AfterValidator(_presentable)], ...], Field(strict=False)]
+Labels = Annotated[tuple[Label, ...], Field(strict=False)]
 
 
 class _Loader(yaml.SafeLoader):

@@ -45,7 +45,7 @@ def test_what_is_missing_is_asked_for(tmp_path: Path, model: Path):
     assert bare.adopt(model, tmp_path / "bundle", given, ask).unit == "volts"
     assert asked == [
         "Channels in the model's order, separated by commas (3 of them)",
-        "Unit of the samples (volts, millivolts, microvolts)",
+        "Unit of the samples (volts, millivolts, microvolts, nanovolts)",
     ]
 
 

@@ -58,7 +58,7 @@ def test_an_offset_is_not_shown_and_units_are_microvolts() -> None:
 
 
 def test_a_stream_without_units_is_shown_in_the_daemons() -> None:
-    traces = Traces(described(unit=""), "volts")
+    traces = Traces(described(unit=""), own="volts")
     traces.push(eeg(1000) / 1e6, np.arange(1000) / 100)
     assert traces.latest(500)[1].std() == pytest.approx(20, rel=0.1)
     assert traces.bad() == {}

@@ -133,6 +133,7 @@ class Lab:
         verifier = Verifier(
             session,
             self.daemon(),
+            rate=RATE,
             hop=HOP / RATE,
             settle=settling(self.contract, self.pick),
             label=None

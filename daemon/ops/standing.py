@@ -120,13 +120,7 @@ def fit(seen: Snapshot) -> tuple[bool | None, str]:
     if traces is None:
         return None, "no stream seen yet"
     try:
-        pick = pick_for(
-            said.contract,
-            traces.stream,
-            hop=said.hop or None,
-            channels=said.wanted.channels,
-            unit=said.wanted.unit,
-        )
+        pick = pick_for(said.contract, traces.stream, said.wanted, hop=said.hop or None)
     except ContractError as error:
         return False, str(error)
     return True, "; ".join(pick.assumptions)
