@@ -294,7 +294,7 @@ def test_gaps_and_bad_samples_of_the_amplifier_are_confirmed() -> None:
     reasons = {reason: (confirmed, count) for reason, confirmed, count in found.abstentions()}
     assert reasons == {
         "channel Cz: values that are not finite numbers": (5, 5),
-        "n samples (n s) are missing: the window starts over": (1, 1),
+        "100 samples (1 s) are missing: the window starts over": (1, 1),
     }
 
 
