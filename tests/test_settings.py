@@ -52,7 +52,7 @@ def test_the_scale_from_training_becomes_the_contracts_last_step(tmp_path: Path)
     [
         ({"chanels": 1}, "unknown key 'chanels'; known here: recordings, channels"),
         ({"split": {"fold": 3}}, "unknown key 'split.fold'; known here: folds, validation"),
-        ({"classes": {"rest": "T0"}}, "classes: Dictionary should have at least 2 items"),
+        ({"classes": {"rest": "T0"}}, "classes: must have at least 2 keys, not 1"),
         ({"classes": {"a": "T0", "b": []}}, "classes.b"),
         ({"training_window": 641}, "training_window 641 is longer than the window 640"),
         ({"conditioning": [{"lowpass": 90}]}, "conditioning: .*90"),
@@ -61,7 +61,7 @@ def test_the_scale_from_training_becomes_the_contracts_last_step(tmp_path: Path)
             "zscore: from training must be the last",
         ),
         ({"channels": ["C3", "c3."]}, "C3 occurs more than once"),
-        ({"fit": {"epochs": 0}}, "fit.epochs: Input should be greater"),
+        ({"fit": {"epochs": 0}}, "fit.epochs: must be 1 or more, not 0"),
     ],
 )
 def test_mistakes(tmp_path: Path, more: dict[str, object], says: str):
