@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import senders
 
+from daemon.config import StreamConfig
 from daemon.ops.doctor import firewall, lslconfig, machine, network, signals, software, streams
 from daemon.ops.doctor.finding import Finding, count, exit_code, fault, lines, ok, warning
 from daemon.ops.doctor.network import Card
@@ -458,6 +459,28 @@ def test_a_unit_that_is_not_announced_is_the_configs() -> None:
     assert level(finding) == "fault"
     assert "set stream.unit to microvolts" in finding.mend
     assert "unit" not in levels(heard)
+
+
+def test_what_the_config_says_of_the_stream_counts() -> None:
+    """Of one without a rate, and with a unit that nobody knows."""
+    heard = sent(sample_rate=0.0, units=("n/a", "uV/count"))
+    told = StreamConfig(sample_rate=160.0, unit="microvolts")
+    found = {f.subject: f for f in signals.judge(heard, told, None, True)}
+    assert {key: level(finding) for key, finding in found.items()} == {"rate": "ok", "unit": "ok"}
+    assert levels(heard) == {}
+    told = StreamConfig(sample_rate=128.0, unit="volts")
+    found = {f.subject: f for f in signals.judge(heard, told, None, True)}
+    assert "is to have 128 Hz (stream.sample_rate), its stamps say 160 Hz" in found["rate"].text
+    assert "set stream.unit to microvolts" in found["unit"].mend
+
+
+def test_raw_counts_are_not_taken_for_nanovolts() -> None:
+    heard = sent()
+    heard = replace(heard, samples=heard.samples * 1e3)
+    (finding,) = [f for f in signals.judge(heard, NO_OVERRIDES, None, True) if f.subject == "unit"]
+    assert "raw counts" in finding.mend
+    nano = replace(heard, stream=replace(heard.stream, units=("nV",) * 2))
+    assert levels(nano)["unit"] == "ok"
 
 
 def test_dead_channels_are_named_and_a_cap_that_is_off_is_no_wrong_unit() -> None:

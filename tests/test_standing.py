@@ -180,6 +180,15 @@ def test_abstentions_in_a_row_for_one_reason_are_one() -> None:
     assert len(abstentions(seen(*markers), most=1)) == 1
 
 
+def test_a_renamed_stream_fits_and_is_shown_by_the_models_names() -> None:
+    told = StreamConfig(rename={"A1": "Fp1"})
+    whole = seen(traces=Traces(stream(labels=("A1", "Cz")), told))
+    assert facts(whole)["fit"] == "does not fit"
+    assert whole.said is not None
+    whole = replace(whole, said=replace(whole.said, wanted=told))
+    assert facts(whole)["fit"] == "fits"
+
+
 def test_reasons_that_differ_in_numbers_are_one_with_their_range() -> None:
     rates = (117.0, 131.5, 98.2)
     markers = [abstain(f"the stream runs at {rate:.5g} Hz", n) for n, rate in enumerate(rates)]
