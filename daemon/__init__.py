@@ -3,7 +3,8 @@
 The data's way through the program is the list of files, top to bottom::
 
     discovery     which stream
-    pick          how the model's samples come out of it, or why they cannot
+    pick          how the model's samples come out of it, or why they cannot; ``overrides`` is what
+                  the config says of the stream
     inlet         LSL → Chunk
     timeline      Chunk → regular samples
     montage       the model's channels, in its order and unit
@@ -23,7 +24,8 @@ that between a ``subscription`` and an outlet, with ``commentary`` in the log. `
 model, engine, intake and pipeline of a config, ``live`` the whole daemon, again at each reload;
 ``offline`` checks afterwards what was published; ``cli/`` calls them, a file for each kind of thing
 that commands are about. ``records``, ``contract``, ``units``, ``config`` and ``errors`` are the
-words they speak with each other; ``validation`` reads YAML, ``text`` cleans what strangers wrote,
+words they speak with each other; ``validation`` reads YAML, ``mistakes`` says what is wrong in it,
+``text`` cleans what strangers wrote, ``alike`` tells texts that differ in numbers alone as one,
 ``stop`` hears the signals, ``chatter`` keeps libraries quiet.
 Around it stand ``recordings/`` (files → EEG and markers), ``rehearsal/`` (simulator, replay, demo,
 and what is done with recordings), ``training/`` (recordings →

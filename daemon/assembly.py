@@ -73,9 +73,7 @@ def build_intake(config: Config, contract: Contract, stream: StreamDescription) 
         See `daemon.pick.pick_for`.
     """
     hop = config.window.hop
-    pick = pick_for(
-        contract, stream, hop=hop, channels=config.stream.channels, unit=config.stream.unit
-    )
+    pick = pick_for(contract, stream, config.stream, hop=hop)
     return Intake(contract, pick, hop=hop, fill_up_to=config.quality.fill_up_to)
 
 

@@ -1,4 +1,8 @@
-"""Says in the log what a run loses or makes wait: once, and again when the number has doubled."""
+"""Says in the log what a run loses or makes wait.
+
+A number that grows is said again when it has doubled; `daemon.ops.repeats` does the same for what
+comes again and again.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ class Commentary:
         """Say what is new, with ``waiting`` samples received and not answered yet."""
         if pipeline.gaps > self._gaps:
             self._gaps = pipeline.gaps
-            log.warning("samples are missing from the stream (gap %d since the start)", self._gaps)
+            log.warning("samples are missing from the stream: gap %d since the start", self._gaps)
         if pipeline.back_steps > self._back_steps:
             self._back_steps = pipeline.back_steps
             log.warning("the stream's clock stepped back; the window starts over")
@@ -34,7 +38,7 @@ class Commentary:
             self._off_rate = pipeline.rate_is_off
             if self._off_rate:
                 log.warning(
-                    "the stream runs at %.5g Hz, not at the rate it announces: windows abstain",
+                    "the stream runs at %.5g Hz, not at its nominal rate: windows abstain",
                     pipeline.effective_rate,
                 )
         skipped = pipeline.counts.skipped

@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from daemon.contract import MAX_STEPS, Contract
+from daemon.contract import MAX_RATE, MAX_STEPS, Contract, normal_label, require_distinct
+from daemon.records import PROPERTIES
 from daemon.units import Unit
-from daemon.validation import Labels, Strict, read_yaml, validated
+from daemon.validation import Label, Labels, Strict, read_yaml, validated
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -21,7 +22,11 @@ FilePath = Annotated[Path, Field(strict=False)]
 
 
 class StreamConfig(Strict):
-    """Which LSL stream to take; every field given must match, and exactly one stream may."""
+    """Which LSL stream to take, and what it does not say of itself, or says wrong.
+
+    Every property given must match, and exactly one stream may. For the others see
+    `daemon.overrides.Overrides`.
+    """
 
     type: str | None = "EEG"
     name: str | None = None
@@ -29,16 +34,21 @@ class StreamConfig(Strict):
     hostname: str | None = None
     resolve_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     channels: Labels | None = None
+    rename: dict[Label, Label] | None = None
     unit: Unit | None = None
+    sample_rate: Annotated[float, Field(gt=0, le=MAX_RATE)] | None = None
+
+    @field_validator("rename")
+    @classmethod
+    def _one_to_one(cls, rename: dict[str, str] | None) -> dict[str, str] | None:
+        require_distinct([normal_label(label) for label in rename or ()])
+        require_distinct([normal_label(name) for name in (rename or {}).values()])
+        return rename
 
     @property
     def given(self) -> dict[str, str]:
         """The properties that a stream must have."""
-        return {
-            key: getattr(self, key)
-            for key in ("type", "name", "source_id", "hostname")
-            if getattr(self, key) is not None
-        }
+        return {key: getattr(self, key) for key in PROPERTIES if getattr(self, key) is not None}
 
     def __str__(self) -> str:
         return ", ".join(f"{key} {value!r}" for key, value in self.given.items()) or "any stream"

@@ -76,20 +76,20 @@ class Contract(Strict):
     @field_validator("channels")
     @classmethod
     def _distinct_channels(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
-        _require_distinct([normal_label(label) for label in channels])
+        require_distinct([normal_label(label) for label in channels])
         return channels
 
     @field_validator("classes")
     @classmethod
     def _distinct_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        _require_distinct(list(classes))
+        require_distinct(list(classes))
         return classes
 
     @field_validator("conditioning")
     @classmethod
     def _sensible_steps(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
         for step in steps:
-            _require_distinct([normal_label(label) for label in step.reference or ()])
+            require_distinct([normal_label(label) for label in step.reference or ()])
         if "sample_rate" in info.data and "channels" in info.data:
             require_sensible(steps, info.data["sample_rate"], len(info.data["channels"]))
         return steps
@@ -135,7 +135,8 @@ def read_contract(path: Path, written: Contract | None) -> Contract:
     return validated(Contract, read_yaml(file, "contract"), str(file))
 
 
-def _require_distinct(labels: list[str]) -> None:
+def require_distinct(labels: list[str]) -> None:
+    """Raise a ValueError that names what ``labels``, as they are compared, hold more than once."""
     double = [label for label, count in Counter(labels).items() if count > 1]
     if double:
         raise ValueError(f"{', '.join(double)} occurs more than once")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import pylsl
 
 from daemon.errors import ContractError, StreamNotFoundError
-from daemon.records import StreamDescription
+from daemon.records import PROPERTIES, StreamDescription, is_property
 from daemon.text import clean
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,6 @@ _NUMPY = {
     pylsl.cf_int8: "int8",
     pylsl.cf_int64: "int64",
 }
-_KEYS = ("type", "name", "source_id", "hostname")
 _RESOLVE = 1.0
 _POLL = 0.05
 
@@ -63,19 +62,21 @@ def find_streams(wanted: Wanted, wait: float = _RESOLVE) -> list[pylsl.StreamInf
 
 def _matching(infos: list[pylsl.StreamInfo], wanted: Wanted) -> list[pylsl.StreamInfo]:
     return [
-        info
-        for info in infos
-        if all(
-            value is None or getattr(info, key)() == value
-            for key in _KEYS
-            for value in (getattr(wanted, key),)
-        )
+        info for info in infos if _agrees({key: getattr(info, key)() for key in PROPERTIES}, wanted)
     ]
 
 
 def matches(stream: StreamDescription, wanted: Wanted) -> bool:
     """Whether ``stream`` is one that is ``wanted``, but for what `describe` has cleaned."""
-    return all(getattr(wanted, key) in (None, getattr(stream, key)) for key in _KEYS)
+    return _agrees({key: getattr(stream, key) for key in PROPERTIES}, wanted)
+
+
+def _agrees(said: Mapping[str, str], wanted: Wanted) -> bool:
+    return all(
+        asked is None or is_property(key, said[key], asked)
+        for key in PROPERTIES
+        for asked in (getattr(wanted, key),)
+    )
 
 
 def resolve(

@@ -90,6 +90,7 @@ def verify(
     verifier = Verifier(
         session,
         pipeline,
+        rate=intake.pick.sample_rate,
         hop=config.window.hop / contract.sample_rate,
         settle=settling(contract, intake.pick),
         label=None if config.decision.smoothing else _labelled(config, contract),

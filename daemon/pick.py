@@ -1,19 +1,22 @@
 """How to get what a model needs out of a stream, or the exact difference where they disagree.
 
 Channels are matched by label, never by position (`daemon.contract.normal_label`), units by name
-(`daemon.units`). What the stream does not say is taken from the config or the contract, and told.
+(`daemon.units`). What the stream does not say is taken from the config or the contract, and told;
+so is what the config says in the stream's place (`daemon.overrides`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from daemon.contract import MAX_RATE, Contract, normal_label
 from daemon.errors import ContractError
+from daemon.overrides import NO_OVERRIDES, Overrides, labels_of, rate_of
 from daemon.records import StreamDescription
-from daemon.units import MICROVOLTS, Unit, known_unit
+from daemon.units import MICROVOLTS, known_unit, says_nothing, unit_of
 
 # The nominal rate is a declaration, so it is compared as one; the tolerance (Hz) only forgives a
 # decimal fraction that a device rounded when it wrote its header. What it really sends, the
@@ -45,7 +48,8 @@ class Pick:
     up, down : int
         The contract's rate over the stream's; both 1 where the stream is not resampled.
     assumptions : tuple of str
-        What was taken for granted because the stream does not say it; for the log.
+        What was taken for granted because the stream does not say it, or the config says
+        otherwise; for the log.
     """
 
     labels: tuple[str, ...]
@@ -60,10 +64,9 @@ class Pick:
 def pick_for(
     contract: Contract,
     stream: StreamDescription,
+    overrides: Overrides = NO_OVERRIDES,
     *,
     hop: int | None = None,
-    channels: tuple[str, ...] | None = None,
-    unit: Unit | None = None,
 ) -> Pick:
     """How to feed the model with ``contract`` from ``stream``.
 
@@ -71,30 +74,27 @@ def pick_for(
     ----------
     contract : Contract
     stream : StreamDescription
+    overrides : Overrides
+        What the config says of the stream: `daemon.config.StreamConfig`.
     hop : int, optional
         Steps between the starts of two windows: has to fit where the stream is resampled.
-    channels : tuple of str, optional
-        Labels for a stream that announces none, in the stream's order.
-    unit : str, optional
-        Unit of a stream that announces none.
 
     Raises
     ------
     ContractError
         Names the stream and every difference at once.
     """
-    compared = _Comparison(contract, stream)
+    compared = _Comparison(contract, stream, overrides)
     if stream.channel_format == "string":
         compared.differences.append("its samples are strings, the model needs numbers")
     up, down = compared.ratio(hop)
-    labels = compared.labels(channels)
-    indices = compared.indices(labels) if labels is not None else ()
-    scales = compared.scales(indices, unit) if indices else ()
+    indices = compared.indices() if compared.labels_are_clear() else ()
+    scales = compared.scales(indices) if indices else ()
     if compared.differences:
         raise ContractError(
             f"stream {stream} contradicts the model's contract: " + "; ".join(compared.differences)
         )
-    rate = contract.sample_rate if up == down else stream.sample_rate
+    rate = contract.sample_rate if up == down else rate_of(stream, overrides)
     return Pick(compared.needed, indices, scales, rate, up, down, tuple(compared.assumptions))
 
 
@@ -108,20 +108,34 @@ class _Comparison:
     differences, assumptions : list of str
     """
 
-    def __init__(self, contract: Contract, stream: StreamDescription) -> None:
+    def __init__(self, contract: Contract, stream: StreamDescription, overrides: Overrides) -> None:
         self._contract = contract
         self._stream = stream
+        self._overrides = overrides
         self.needed = (*contract.channels, *contract.referred)
         self.differences: list[str] = []
         self.assumptions: list[str] = []
 
     def ratio(self, hop: int | None) -> tuple[int, int]:
         """The contract's rate over the stream's, in lowest terms."""
-        sent, needed = self._stream.sample_rate, self._contract.sample_rate
+        announced = self._stream.sample_rate
+        sent, needed = rate_of(self._stream, self._overrides), self._contract.sample_rate
         conditioning = self._contract.conditioning
+        said = f"its rate is {sent:g} Hz"
+        if abs(sent - announced) > RATE_TOLERANCE:
+            said = f"stream.sample_rate is {sent:g} Hz"
+            instead = f"{announced:g} Hz" if announced else "no regular rate"
+            self.assumptions.append(
+                f"the stream announces {instead}; taken as {sent:g} Hz (stream.sample_rate)"
+            )
+        if not sent:
+            self.differences.append(
+                "its rate is irregular (0 Hz), the model needs "
+                f"{needed:g} Hz: if it samples regularly, write its rate under stream.sample_rate"
+            )
+            return 1, 1
         if abs(sent - needed) <= RATE_TOLERANCE:
             return 1, 1
-        said = f"its rate is {f'{sent:g} Hz' if sent else 'irregular (0 Hz)'}"
         if not (conditioning and conditioning[0].resample and 0 < sent <= MAX_RATE):
             self.differences.append(f"{said}, the model needs {needed:g} Hz")
             return 1, 1
@@ -145,93 +159,127 @@ class _Comparison:
             )
         return up, down
 
-    def labels(self, channels: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """The labels of the stream's channels, or None where they are not known."""
-        stream = self._stream
+    def labels_are_clear(self) -> bool:
+        """Whether the channels' labels are known, and the config does not contradict them."""
+        stream, channels, before = self._stream, self._overrides.channels, len(self.differences)
         if channels is not None and len(channels) != stream.channel_count:
             self.differences.append(
                 f"it has {stream.channel_count} channels, stream.channels names {len(channels)}"
             )
-            return None
-        if not any(stream.labels):
-            if channels is None:
-                self.differences.append(
-                    "it announces no channel labels (name its channels, in order, under "
-                    "stream.channels to accept it)"
-                )
-                return None
+        elif channels is not None:
+            self._compare_labels(channels)
+        elif not any(stream.labels):
+            self.differences.append(
+                "it announces no channel labels (name its channels, in order, under "
+                "stream.channels to accept it)"
+            )
+        if len(self.differences) > before:
+            return False
+        labels = channels or stream.labels
+        there = set(map(normal_label, labels))
+        unknown = [key for key in self._overrides.rename or {} if normal_label(key) not in there]
+        if unknown:
+            self.differences.append(
+                f"stream.rename has {', '.join(unknown)}, which none of its channels is labelled "
+                f"(it has {_listed(labels)})"
+            )
+        return not unknown
+
+    def _compare_labels(self, channels: tuple[str, ...]) -> None:
+        """``channels``, the config's, may name what the stream labels twice, or not at all."""
+        announced = [normal_label(label) for label in self._stream.labels]
+        count = Counter(announced)
+        differing = [
+            (own, label)
+            for own, label in zip(announced, channels, strict=True)
+            if own != normal_label(label)
+        ]
+        if any(own and count[own] == 1 for own, _ in differing):
+            self.differences.append(
+                f"it announces the labels {_listed(self._stream.labels)}, "
+                f"stream.channels says {_listed(channels)}"
+            )
+        elif not any(announced):
             self.assumptions.append(
                 "the stream announces no labels; they are taken from the config"
             )
-            return channels
-        if channels is not None and [*map(normal_label, channels)] != [
-            *map(normal_label, stream.labels)
-        ]:
-            self.differences.append(
-                f"it announces the labels {_listed(stream.labels)}, "
-                f"stream.channels says {_listed(channels)}"
+        elif differing:
+            self.assumptions.append(
+                "the stream labels some channels not at all, or alike; "
+                f"{_listed([label for _, label in differing])} are taken from the config"
             )
-            return None
-        return stream.labels
 
-    def indices(self, labels: tuple[str, ...]) -> tuple[int, ...]:
+    def indices(self) -> tuple[int, ...]:
         """Positions of the channels to pick, or () with the differences noted."""
-        offered = [normal_label(label) for label in labels]
-        count = Counter(offered)
-        wanted = {label: normal_label(label) for label in self.needed}
-        missing = [label for label, normal in wanted.items() if not count[normal]]
-        double = [label for label, normal in wanted.items() if count[normal] > 1]
+        labels = labels_of(self._stream, self._overrides)
+        places: dict[str, list[int]] = {}
+        for index, label in enumerate(labels):
+            places.setdefault(normal_label(label), []).append(index)
+        found = {label: places.get(normal_label(label), []) for label in self.needed}
+        missing = [label for label, at in found.items() if not at]
         if missing:
             self.differences.append(
                 f"missing channel{'s'[: len(missing) > 1]} {', '.join(missing)} "
                 f"(it has {_listed(labels)})"
             )
-        if double:
-            self.differences.append(f"more than one channel is labelled {', '.join(double)}")
-        if missing or double:
+        for label, at in found.items():
+            if len(at) > 1:
+                self.differences.append(
+                    f"more than one channel is labelled {label}: number "
+                    f"{' and '.join(self._place(index) for index in at)} of "
+                    f"{self._stream.channel_count}; name all of them differently, in the "
+                    "stream's order, under stream.channels (stream.rename cannot tell them apart)"
+                )
+        if any(len(at) != 1 for at in found.values()):
             return ()
-        return tuple(offered.index(normal) for normal in wanted.values())
+        return tuple(at[0] for at in found.values())
 
-    def scales(self, indices: tuple[int, ...], unit: Unit | None) -> tuple[float, ...]:
+    def _place(self, index: int) -> str:
+        announced = self._stream.labels[index]
+        return f"{index + 1}" + f" ({announced})" * bool(announced)
+
+    def scales(self, indices: tuple[int, ...]) -> tuple[float, ...]:
         """For each channel at ``indices``, the factor from the stream's unit to the contract's."""
-        own = self._contract.unit
+        own, told = self._contract.unit, self._overrides.unit
         scales = []
+        silent: list[str] = []
         unknown: dict[str, list[str]] = {}
         contradicted: dict[str, list[str]] = {}
-        silent = 0
         for label, index in zip(self.needed, indices, strict=True):
             said = self._stream.units[index]
-            known: Unit | None
-            if said.strip():
-                known = known_unit(said)
-                if known and unit and known != unit:
-                    contradicted.setdefault(said, []).append(label)
-            else:
-                silent += 1
-                known = unit or own
-            if known is None:
+            known = known_unit(said)
+            if says_nothing(said):
+                silent.append(label)
+            elif known is None:
                 unknown.setdefault(said, []).append(label)
-            else:
-                scales.append(MICROVOLTS[known] / MICROVOLTS[own])
+            elif told and known != told:
+                contradicted.setdefault(said, []).append(label)
+            unit = unit_of(said, told, own)
+            scales.append(MICROVOLTS[unit] / MICROVOLTS[own] if unit else 1.0)
         for said, labels in unknown.items():
+            what = f"the unit {said!r} of {_listed(labels)} is"
+            if told:
+                self.assumptions.append(f"{what} not known; taken as {told} (stream.unit)")
+            else:
+                self.differences.append(
+                    f"{what} none of {', '.join(MICROVOLTS)}; if the samples are in one of them "
+                    "all the same, write it under stream.unit"
+                )
+        for said, labels in contradicted.items() if not silent and not unknown else ():
             self.differences.append(
-                f"the unit {said!r} of {', '.join(labels)} is none of {', '.join(MICROVOLTS)}"
+                f"it announces the unit {said!r} of {_listed(labels)}, stream.unit, which "
+                f"is for channels that announce none, says {told}"
             )
-        for said, labels in contradicted.items() if not silent else ():
-            self.differences.append(
-                f"it announces the unit {said!r} of {_listed(tuple(labels))}, stream.unit, which "
-                f"is for channels that announce none, says {unit}"
-            )
-        if silent and not unknown:
-            where = "stream.unit" if unit else "the contract's; set stream.unit to confirm it"
+        if silent:
+            where = "stream.unit" if told else "the contract's; set stream.unit to confirm it"
             self.assumptions.append(
-                f"{silent} of {len(indices)} channels announce no unit; "
-                f"taken as {unit or own} ({where})"
+                f"{len(silent)} of {len(indices)} channels announce no unit; "
+                f"taken as {told or own} ({where})"
             )
         return tuple(scales)
 
 
-def _listed(labels: tuple[str, ...]) -> str:
+def _listed(labels: Sequence[str]) -> str:
     more = len(labels) - _LISTED
     return ", ".join(label or "?" for label in labels[:_LISTED]) + f" and {more} more" * (more > 0)
 

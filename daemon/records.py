@@ -19,6 +19,18 @@ Float64 = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.generic]
 
 
+PROPERTIES = ("type", "name", "source_id", "hostname")
+"""Of a stream, by which one is chosen."""
+
+
+def is_property(key: str, said: str, wanted: str) -> bool:
+    """Whether the property that a stream says is the one wanted: a type in any case, else exactly.
+
+    Senders write the type as ``EEG`` and as ``eeg``.
+    """
+    return said.casefold() == wanted.casefold() if key == "type" else said == wanted
+
+
 @dataclass(frozen=True, slots=True)
 class StreamDescription:
     """What a stream (or a recording) says of itself.

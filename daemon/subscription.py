@@ -154,7 +154,7 @@ def subscribe(
     log.info(
         "connected to stream %s: %g Hz, %d of its %d channels",
         inlet.stream,
-        inlet.stream.sample_rate,
+        intake.pick.sample_rate,
         len(intake.pick.indices),
         inlet.stream.channel_count,
     )

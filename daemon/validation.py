@@ -7,8 +7,10 @@ from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from daemon.errors import UsageError
+from daemon.mistakes import mistake, written
 from daemon.text import LENGTH, clean
 
 
@@ -20,12 +22,6 @@ class Strict(BaseModel):
 
 Model = TypeVar("Model", bound=Strict)
 
-# In the place of pydantic's words, which are a programmer's.
-_SAID = {
-    "missing": "is missing",
-    "model_type": "must be a mapping of keys to values",
-    "path_type": "must be a path",
-}
 MAX_FILE = 1 << 18  # a contract for a thousand channels takes a quarter of it
 _MAX_DEPTH = 16
 
@@ -39,8 +35,9 @@ def _presentable(label: str) -> str:
     return label
 
 
+Label = Annotated[str, AfterValidator(_presentable)]
 # YAML has only lists; strictness still holds for what is inside.
-Labels = Annotated[tuple[Annotated[str, AfterValidator(_presentable)], ...], Field(strict=False)]
+Labels = Annotated[tuple[Label, ...], Field(strict=False)]
 
 
 class _Loader(yaml.SafeLoader):
@@ -122,24 +119,35 @@ def validated(kind: type[Model], content: object, where: str) -> Model:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(
-            # What is quoted in it comes from the file.
-            clean(_fault(kind, e["loc"], e["type"], e["msg"]), 500)
-            for e in error.errors()
-        )
-        raise UsageError(f"{where}: {faults}") from None
+        raise UsageError(f"{where}: {faults(kind, error)}") from None
 
 
-def _fault(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str) -> str:
-    key = ".".join(str(part) for part in loc)
+def faults(kind: type[BaseModel], error: ValidationError) -> str:
+    """Each key of a ``kind`` that ``error`` is about, and what is wrong with it, in one line."""
+    # What is quoted in it comes from the file.
+    return "; ".join(clean(_fault(kind, one), 500) for one in error.errors())
+
+
+def _fault(kind: type[BaseModel], error: ErrorDetails) -> str:
+    loc, code = error["loc"], error["type"]
+    # pydantic's mark of an error in the key itself.
+    of_key = loc[-1:] == ("[key]",)
     if code == "extra_forbidden":
         fields = _fields_at(kind, loc[:-1])
         known = f"; known here: {', '.join(fields)}" if fields else ""
-        return f"unknown key {key!r}{known}"
-    if not loc and code != "value_error":
-        return f"it {_SAID['model_type']}"
-    said = _SAID.get(code, message.removeprefix("Value error, "))
-    return f"{key}: {said}" if loc else said
+        return f"unknown key {_dotted(loc)!r}{known}"
+    if code == "invalid_key" or (of_key and code == "string_type"):
+        loc = loc[: -1 - of_key]
+        said = f"the key {written(error['input'])} must be text: write it in quotes"
+    elif code == "value_error":
+        said = error["msg"].removeprefix("Value error, ")
+    else:
+        said = ("" if loc else "it ") + mistake(code, error.get("ctx", {}), error["input"])
+    return f"{_dotted(loc)}: {said}" if loc else said
+
+
+def _dotted(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc if part != "[key]")
 
 
 def _fields_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

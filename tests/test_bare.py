@@ -45,7 +45,7 @@ def test_what_is_missing_is_asked_for(tmp_path: Path, model: Path):
     assert bare.adopt(model, tmp_path / "bundle", given, ask).unit == "volts"
     assert asked == [
         "Channels in the model's order, separated by commas (3 of them)",
-        "Unit of the samples (volts, millivolts, microvolts)",
+        "Unit of the samples (volts, millivolts, microvolts, nanovolts)",
     ]
 
 
@@ -54,7 +54,10 @@ def test_what_is_missing_is_asked_for(tmp_path: Path, model: Path):
     [
         ({"sample_rate": None, "classes": None}, "--sample-rate, --classes would: add them"),
         ({"sample_rate": "fast"}, "--sample-rate 'fast' is not a number"),
-        ({"unit": "ohm"}, "unit: Input should be 'volts'"),
+        (
+            {"unit": "ohm"},
+            "unit: must be volts, .* or nanovolts, not the text 'ohm'",
+        ),
         ({"channels": "C3,C4"}, "the model takes 3 inputs"),
         ({"classes": "a,b,c"}, "the contract says 3 classes"),
         ({"window": "30"}, "30 steps of 3 channels"),

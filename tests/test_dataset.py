@@ -55,6 +55,18 @@ def test_windows_are_the_trials_samples(tmp_path: Path):
     assert data.left_out == {}
 
 
+def test_what_the_training_file_says_of_the_recordings_holds(tmp_path: Path):
+    samples = _noise(12)
+    write_edf(tmp_path / "a.edf", samples, [(1.0, "T0"), (4.5, "T1")], ("A1", "Cz", "A2"))
+    with pytest.raises(UsageError, match="missing channels c4, C3"):
+        _read(tmp_path)
+    plain = _read(tmp_path, stream={"rename": {"A1": "C3", "A2": "C4"}})
+    np.testing.assert_allclose(plain.windows(np.array([0]))[0], samples[100:200, [2, 0]], atol=0.01)
+    # A rate that the stamps contradict is no better for being written down.
+    with pytest.raises(UsageError, match="it runs at another rate than 50 Hz"):
+        _read(tmp_path, channels=["Cz"], sample_rate=50, stream={"sample_rate": 50})
+
+
 def test_longer_windows_reach_back_from_the_same_end(tmp_path: Path):
     samples = _noise(12)
     write_edf(tmp_path / "a.edf", samples, [(0.0, "T0"), (6.0, "T1")], LABELS)

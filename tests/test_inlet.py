@@ -5,11 +5,12 @@ from typing import Any
 
 import pylsl
 import pytest
+from pylsl.lib import lib
 
 from daemon import inlet
 from daemon.config import StreamConfig
 from daemon.contract import Contract
-from daemon.discovery import MAX_CHANNELS, MAX_RATE, describe
+from daemon.discovery import MAX_CHANNELS, MAX_RATE, describe, matches
 from daemon.errors import ContractError
 from daemon.inlet import Inlet
 from daemon.pick import pick_for
@@ -78,7 +79,27 @@ def test_each_property_given_pins_the_stream(key: str, monkeypatch: pytest.Monke
         return SimpleNamespace(**{k: lambda value=value: value for k, value in said.items()})
 
     amplifier = info()
-    values = ("", "other", right[key] + " ", right[key].swapcase())
+    values = ["", "other", right[key] + " ", right[key].swapcase()]
+    if key == "type":  # a type in any case is the same
+        right["type"] = values.pop()
     strangers = [info(**{key: value}) for value in values]
     monkeypatch.setattr(inlet.pylsl, "resolve_streams", lambda wait_time: [*strangers, amplifier])
     assert inlet.find_streams(StreamConfig(**right)) == [amplifier]
+
+
+def test_a_described_stream_matches_as_the_search_has_it() -> None:
+    assert matches(describe(announced()), StreamConfig(type="eeg", name="Amp"))
+    assert not matches(describe(announced()), StreamConfig(type="eeg", name="amp"))
+
+
+def test_bytes_that_are_no_utf_8_are_read_as_latin_1() -> None:
+    """As programs on Windows write names and the micro sign."""
+    info = labelled("Fp1", "Cz", unit="")
+    channel = info.desc().child("channels").child("channel")
+    for label in (b"M\xfcller", b"Cz"):
+        lib.lsl_set_child_value(channel.e, b"label", label)
+        lib.lsl_set_child_value(channel.e, b"unit", b"\xb5V")
+        channel = channel.next_sibling("channel")
+    stream = describe(info)
+    assert stream.labels == ("M\u00fcller", "Cz")
+    assert stream.units == ("\u00b5V", "\u00b5V")

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import senders
 
+from daemon.config import StreamConfig
 from daemon.ops.doctor import firewall, lslconfig, machine, network, signals, software, streams
 from daemon.ops.doctor.finding import Finding, count, exit_code, fault, lines, ok, warning
 from daemon.ops.doctor.network import Card
 from daemon.ops.doctor.software import Graphics, TensorFlow
 from daemon.ops.doctor.streams import Heard
+from daemon.overrides import NO_OVERRIDES
 from daemon.records import StreamDescription
 
 PORTS = range(16572, 16604)
@@ -360,7 +362,7 @@ def sent(sender: senders.Stamps = senders.steady, rate: float = 160.0, **more: o
 
 
 def levels(heard: Heard, important: bool = True) -> dict[str, str]:
-    return {f.subject: level(f) for f in signals.judge(heard, None, important)}
+    return {f.subject: level(f) for f in signals.judge(heard, NO_OVERRIDES, None, important)}
 
 
 @pytest.mark.parametrize("name", senders.ALL)
@@ -424,7 +426,7 @@ def test_every_wrong_unit_is_found_and_the_right_one_named(announced: str, real:
     heard = replace(
         sent(units=(announced,) * 2), samples=(right.samples * scale).astype(np.float32)
     )
-    (finding,) = [f for f in signals.judge(heard, None, True) if f.subject == "unit"]
+    (finding,) = [f for f in signals.judge(heard, NO_OVERRIDES, None, True) if f.subject == "unit"]
     if real == announced:
         assert level(finding) == "ok"
     else:
@@ -451,10 +453,34 @@ def test_values_of_any_kind_are_judged(value: float) -> None:
 
 def test_a_unit_that_is_not_announced_is_the_configs() -> None:
     heard = sent(units=("", ""))
-    (finding,) = [f for f in signals.judge(heard, "volts", True) if f.subject == "unit"]
+    (finding,) = [
+        f for f in signals.judge(heard, NO_OVERRIDES, "volts", True) if f.subject == "unit"
+    ]
     assert level(finding) == "fault"
     assert "set stream.unit to microvolts" in finding.mend
     assert "unit" not in levels(heard)
+
+
+def test_what_the_config_says_of_the_stream_counts() -> None:
+    """Of one without a rate, and with a unit that nobody knows."""
+    heard = sent(sample_rate=0.0, units=("n/a", "uV/count"))
+    told = StreamConfig(sample_rate=160.0, unit="microvolts")
+    found = {f.subject: f for f in signals.judge(heard, told, None, True)}
+    assert {key: level(finding) for key, finding in found.items()} == {"rate": "ok", "unit": "ok"}
+    assert levels(heard) == {}
+    told = StreamConfig(sample_rate=128.0, unit="volts")
+    found = {f.subject: f for f in signals.judge(heard, told, None, True)}
+    assert "is to have 128 Hz (stream.sample_rate), its stamps say 160 Hz" in found["rate"].text
+    assert "set stream.unit to microvolts" in found["unit"].mend
+
+
+def test_raw_counts_are_not_taken_for_nanovolts() -> None:
+    heard = sent()
+    heard = replace(heard, samples=heard.samples * 1e3)
+    (finding,) = [f for f in signals.judge(heard, NO_OVERRIDES, None, True) if f.subject == "unit"]
+    assert "raw counts" in finding.mend
+    nano = replace(heard, stream=replace(heard.stream, units=("nV",) * 2))
+    assert levels(nano)["unit"] == "ok"
 
 
 def test_dead_channels_are_named_and_a_cap_that_is_off_is_no_wrong_unit() -> None:
@@ -463,7 +489,7 @@ def test_dead_channels_are_named_and_a_cap_that_is_off_is_no_wrong_unit() -> Non
     samples[:, 1] = 7.0
     (finding,) = [
         f
-        for f in signals.judge(replace(heard, samples=samples), None, True)
+        for f in signals.judge(replace(heard, samples=samples), NO_OVERRIDES, None, True)
         if f.subject == "channels"
     ]
     assert finding.text.endswith("not moving at all: Cz")

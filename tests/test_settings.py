@@ -64,7 +64,7 @@ def test_the_number_of_a_trigger_stands_for_its_text(tmp_path: Path):
         ({"classes": {"rest": [False], "fist": "T1"}}, "classes.rest.0"),
         ({"chanels": 1}, "unknown key 'chanels'; known here: recordings, channels"),
         ({"split": {"fold": 3}}, "unknown key 'split.fold'; known here: folds, validation"),
-        ({"classes": {"rest": "T0"}}, "classes: Dictionary should have at least 2 items"),
+        ({"classes": {"rest": "T0"}}, "classes: must have at least 2 keys, not 1"),
         ({"classes": {"a": "T0", "b": []}}, "classes.b"),
         ({"training_window": 641}, "training_window 641 is longer than the window 640"),
         ({"conditioning": [{"lowpass": 90}]}, "conditioning: .*90"),
@@ -73,7 +73,7 @@ def test_the_number_of_a_trigger_stands_for_its_text(tmp_path: Path):
             "zscore: from training must be the last",
         ),
         ({"channels": ["C3", "c3."]}, "C3 occurs more than once"),
-        ({"fit": {"epochs": 0}}, "fit.epochs: Input should be greater"),
+        ({"fit": {"epochs": 0}}, "fit.epochs: must be 1 or more, not 0"),
     ],
 )
 def test_mistakes(tmp_path: Path, more: dict[str, object], says: str):

@@ -180,6 +180,23 @@ def test_abstentions_in_a_row_for_one_reason_are_one() -> None:
     assert len(abstentions(seen(*markers), most=1)) == 1
 
 
+def test_a_renamed_stream_fits_and_is_shown_by_the_models_names() -> None:
+    told = StreamConfig(rename={"A1": "Fp1"})
+    whole = seen(traces=Traces(stream(labels=("A1", "Cz")), told))
+    assert facts(whole)["fit"] == "does not fit"
+    assert whole.said is not None
+    whole = replace(whole, said=replace(whole.said, wanted=told))
+    assert facts(whole)["fit"] == "fits"
+
+
+def test_reasons_that_differ_in_numbers_are_one_with_their_range() -> None:
+    rates = (117.0, 131.5, 98.2)
+    markers = [abstain(f"the stream runs at {rate:.5g} Hz", n) for n, rate in enumerate(rates)]
+    (found,) = abstentions(seen(*markers))
+    assert found.reason == "the stream runs at 98.2 … 131.5 Hz"
+    assert (found.first, found.last, found.count) == (0, 2, 3)
+
+
 def test_channels_that_the_daemon_names_are_bad_beside_those_seen_here() -> None:
     flat = abstain("channels Fp1, Cz and 3 more: flat for 1 s or longer")
     own = {"Cz": "at a rail", "O2": "no numbers"}

@@ -86,7 +86,7 @@ def test_channels_that_only_the_reference_needs_are_known() -> None:
         ({"reference": []}, "write average, or a list of channels"),
         ({"reference": ["M1", 3]}, "conditioning.0.reference.1"),
         ({"reference": ["M1", "m1"]}, "M1 occurs more than once"),
-        ({"resample": 160}, "conditioning.0.resample: Input should be True"),
+        ({"resample": 160}, "conditioning.0.resample: must be true, not 160"),
         ({"zscore": {"mean": [1, 2]}}, "conditioning.0.zscore.std"),
         ({"zscore": {"mean": [1], "std": [1, 1]}}, "zscore.mean has 1 values for 2 channels"),
         ({"zscore": {"mean": [1, 2], "std": [1, 1, 1]}}, "zscore.std has 3 values"),

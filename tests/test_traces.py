@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.config import StreamConfig
 from daemon.ops.traces import MAX_CHANNELS, SECONDS, SHOWN, Traces
 from daemon.records import StreamDescription
 
@@ -57,8 +60,17 @@ def test_an_offset_is_not_shown_and_units_are_microvolts() -> None:
     assert shown.std() == pytest.approx(20, rel=0.1)
 
 
+def test_what_the_config_says_is_shown() -> None:
+    told = StreamConfig(rename={"C1": "Cz"}, unit="volts", sample_rate=100)
+    traces = Traces(replace(described(unit="n/a"), sample_rate=0.0), told)
+    traces.push(eeg(1000) / 1e6, np.arange(1000) / 100)
+    assert "Cz" in traces.labels
+    assert "C1" not in traces.labels
+    assert traces.latest(500)[1].std() == pytest.approx(20, rel=0.1)
+
+
 def test_a_stream_without_units_is_shown_in_the_daemons() -> None:
-    traces = Traces(described(unit=""), "volts")
+    traces = Traces(described(unit=""), own="volts")
     traces.push(eeg(1000) / 1e6, np.arange(1000) / 100)
     assert traces.latest(500)[1].std() == pytest.approx(20, rel=0.1)
     assert traces.bad() == {}

@@ -133,6 +133,7 @@ class Lab:
         verifier = Verifier(
             session,
             self.daemon(),
+            rate=RATE,
             hop=HOP / RATE,
             settle=settling(self.contract, self.pick),
             label=None
@@ -281,6 +282,17 @@ def test_samples_that_the_recorder_lost_are_told_from_those_that_the_daemon_lack
     assert outcomes(found).keys() <= {"recomputed", "lost by the daemon", "connection"}
 
 
+def test_the_rate_need_not_be_the_streams_own() -> None:
+    """Where it announces none, the config does."""
+    lab = Lab(FILTERS)
+    lab.hear(50, 2000)
+    session = lab.recorded()
+    irregular = replace(session.eeg.stream, sample_rate=0.0)
+    found = lab.verified(replace(session, eeg=replace(session.eeg, stream=irregular)))
+    assert outcomes(found) == outcomes(lab.verified(session))
+    assert found.faults() == []
+
+
 def test_gaps_and_bad_samples_of_the_amplifier_are_confirmed() -> None:
     lab = Lab(FILTERS)
     lab.eeg[300:310] = np.nan
@@ -293,7 +305,7 @@ def test_gaps_and_bad_samples_of_the_amplifier_are_confirmed() -> None:
     reasons = {reason: (confirmed, count) for reason, confirmed, count in found.abstentions()}
     assert reasons == {
         "channel Cz: values that are not finite numbers": (5, 5),
-        "n samples (n s) are missing: the window starts over": (1, 1),
+        "100 samples (1 s) are missing: the window starts over": (1, 1),
     }
 
 

@@ -107,6 +107,10 @@ def main() -> None:
     logging.basicConfig(
         format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO, stream=sys.stderr
     )
+    from daemon.ops.repeats import Repeats
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     # NumPy's products here are those of one window's step: a second thread only costs.
     for library in ("OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")

@@ -63,7 +63,7 @@ def train(training_path: Path, out: Path, also_random: bool) -> None:
 )
 @click.option("--sample-rate", help="Hz.")
 @click.option("--channels", help="Labels in the model's order, separated by commas.")
-@click.option("--unit", help="volts, millivolts or microvolts.")
+@click.option("--unit", help="volts, millivolts, microvolts or nanovolts.")
 @click.option("--classes", help="In the order of the model's outputs, separated by commas.")
 @click.option("--window", help="Steps, of a model that takes any number.")
 @click.option("--layout", help="How a window lies in its input, as [channels, steps, 1].")

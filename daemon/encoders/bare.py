@@ -22,7 +22,7 @@ VERDICT = "not evaluated: nothing is known of its accuracy"
 QUESTIONS = {
     "sample_rate": "Samples per second that the model was trained on",
     "channels": "Channels in the model's order, separated by commas",
-    "unit": "Unit of the samples (volts, millivolts, microvolts)",
+    "unit": "Unit of the samples (volts, millivolts, microvolts, nanovolts)",
     "classes": "Classes in the order of the model's outputs (of one sigmoid: first the class of 0, "
     "then that of 1), separated by commas",
     "window": "Steps of one window",

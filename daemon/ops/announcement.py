@@ -16,7 +16,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from daemon.config import StreamConfig
 from daemon.contract import Contract
 from daemon.text import clean
-from daemon.units import Unit
 from daemon.validation import Model
 
 MAX_MARKER = 1 << 16  # characters
@@ -92,12 +91,6 @@ class Announcement:
     def hop_seconds(self) -> float:
         """Seconds between two predictions; 1 where it is not known."""
         return self.hop / self.contract.sample_rate if self.contract and self.hop else 1.0
-
-    @property
-    def unit(self) -> Unit:
-        """In which channels are taken that announce none."""
-        said = (self.wanted and self.wanted.unit) or (self.contract and self.contract.unit)
-        return said or "microvolts"
 
     @property
     def window_seconds(self) -> float | None:

@@ -214,6 +214,7 @@ def logging_aside() -> Iterator[None]:
     handler = _Handler(aside)
     if before:
         handler.setFormatter(before[0].formatter)
+        handler.filters = before[0].filters
     root.handlers[:] = [handler]
     try:
         yield

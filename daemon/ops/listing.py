@@ -46,11 +46,11 @@ class Offer:
 
 def judged(stream: StreamDescription, config: Config, contract: Contract) -> Offer:
     """``stream`` beside what ``config`` wants and ``contract``, its model's, needs."""
-    wanted, hop = config.stream, config.window.hop
+    wanted = config.stream
     if not matches(stream, wanted):
         return Offer(stream, False, f"the config asks for {wanted}")
     try:
-        pick = pick_for(contract, stream, hop=hop, channels=wanted.channels, unit=wanted.unit)
+        pick = pick_for(contract, stream, wanted, hop=config.window.hop)
     except ContractError as error:
         return Offer(stream, False, str(error).partition("contradicts the model's contract: ")[2])
     return Offer(stream, True, "; ".join(pick.assumptions))

@@ -192,8 +192,11 @@ class Observer:
         return self._said.wanted if self._said else None
 
     def _take_eeg(self, info: Any) -> None:
-        unit = self._said.unit if self._said else "microvolts"
-        self._traces = Traces(describe(info), unit)
+        stream, said = describe(info), self._said
+        if said is None or said.wanted is None or said.contract is None:
+            self._traces = Traces(stream)
+        else:
+            self._traces = Traces(stream, said.wanted, said.contract.unit)
 
     def _pull_eeg(self, inlet: Any, offset: Callable[[], float]) -> bool:
         samples, stamps = inlet.pull_chunk(timeout=_PULL, max_samples=4096, as_numpy=True)

@@ -6,9 +6,10 @@ Pure. The page and the terminal say the same, since both say what is decided her
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
+from daemon.alike import Alike, shape
 from daemon.errors import ContractError
 from daemon.ops.announcement import MAX_CLASSES
 from daemon.ops.observer import Link, Snapshot
@@ -120,13 +121,7 @@ def fit(seen: Snapshot) -> tuple[bool | None, str]:
     if traces is None:
         return None, "no stream seen yet"
     try:
-        pick = pick_for(
-            said.contract,
-            traces.stream,
-            hop=said.hop or None,
-            channels=said.wanted.channels,
-            unit=said.wanted.unit,
-        )
+        pick = pick_for(said.contract, traces.stream, said.wanted, hop=said.hop or None)
     except ContractError as error:
         return False, str(error)
     return True, "; ".join(pick.assumptions)
@@ -134,7 +129,10 @@ def fit(seen: Snapshot) -> tuple[bool | None, str]:
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """Abstentions for one reason in a row: stamps of the first and the last, and how many."""
+    """Abstentions for one reason in a row: stamps of the first and the last, and how many.
+
+    Reasons that differ in their numbers alone are one, with the range of each number.
+    """
 
     reason: str
     first: float
@@ -145,19 +143,21 @@ class Abstention:
 def abstentions(seen: Snapshot, most: int = 4) -> list[Abstention]:
     """The latest ones, newest first."""
     found: list[Abstention] = []
-    open_ = False
+    alike: Alike | None = None
     for marker in reversed(seen.markers):
         if marker.status == "ok":
-            open_ = False
+            alike = None
             continue
         reason = marker.reason or ""
-        if open_ and found[-1].reason == reason:
-            found[-1] = replace(found[-1], first=marker.stamp, count=found[-1].count + 1)
+        if alike is not None and alike.shape == shape(reason):
+            alike.add(reason)
+            latest = found[-1]
+            found[-1] = Abstention(str(alike), marker.stamp, latest.last, latest.count + 1)
         elif len(found) == most:
             break
         else:
+            alike = Alike(reason)
             found.append(Abstention(reason, marker.stamp, marker.stamp, 1))
-        open_ = True
     return found
 
 

@@ -14,10 +14,11 @@ import math
 import numpy as np
 from scipy.signal import lfilter
 
+from daemon.overrides import NO_OVERRIDES, Overrides, labels_of, rate_of
 from daemon.quality import RAIL, STILL, SWING
 from daemon.records import Float32, Float64, Samples, StreamDescription
 from daemon.ring import Ring
-from daemon.units import MICROVOLTS, Unit, known_unit
+from daemon.units import MICROVOLTS, Unit, unit_of
 
 SECONDS = 10.0
 SHOWN = 200.0  # Hz
@@ -33,28 +34,37 @@ class Traces:
     Parameters
     ----------
     stream : StreamDescription
-    unit : str
-        Of the channels that announce none. One that announces something else stays as it is.
+    overrides : Overrides
+        What the daemon's config says of it.
+    own : str
+        The model's unit, in which channels are taken of which nobody says one. A channel in
+        something else stays as it is.
 
     Attributes
     ----------
     stream : StreamDescription
     labels : tuple of str
-        Of the channels that are kept; a number where the stream has none.
+        Of the channels that are kept, as the model has them; a number where there is none.
     count : int
         Thinned samples so far.
     steps : int
         Thinned samples that are kept.
     """
 
-    def __init__(self, stream: StreamDescription, unit: Unit = "microvolts") -> None:
+    def __init__(
+        self,
+        stream: StreamDescription,
+        overrides: Overrides = NO_OVERRIDES,
+        own: Unit = "microvolts",
+    ) -> None:
         self.stream = stream
         channels = min(stream.channel_count, MAX_CHANNELS)
-        self.labels = tuple(label or f"{n + 1}" for n, label in enumerate(stream.labels[:channels]))
-        rate = stream.sample_rate or 100.0
+        labels = labels_of(stream, overrides)[:channels]
+        self.labels = tuple(label or f"{n + 1}" for n, label in enumerate(labels))
+        rate = rate_of(stream, overrides) or 100.0
         self._every = max(math.ceil(rate / SHOWN), 1)
         self._rate = rate / self._every
-        units = [known_unit(said) if said.strip() else unit for said in stream.units[:channels]]
+        units = [unit_of(said, overrides.unit, own) for said in stream.units[:channels]]
         self._scales = np.array([MICROVOLTS[known] if known else 1.0 for known in units])
         self.steps = max(round(SECONDS * self._rate), 2)
         self._raw = Ring(channels, self.steps, np.float32)

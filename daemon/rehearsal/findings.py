@@ -8,12 +8,12 @@ whose samples begin before the recording or end after it cannot be checked, and 
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.alike import Alike, shape
 from daemon.rehearsal.verification import Check
 from daemon.text import clean
 
@@ -28,7 +28,6 @@ _UNCHECKED = {
     "after": "whose samples end after the recording",
     "unsettled": "while filters still remember samples that are not in the recording",
 }
-_NUMBER = re.compile(r"\b\d+([.,]\d+)*\b")
 _LISTED = 8
 
 
@@ -139,15 +138,18 @@ class Findings:
         return "\n".join(shown)
 
     def abstentions(self) -> list[tuple[str, int, int]]:
-        """Reason (its numbers as n), how many of them the EEG shows too, and how many there are."""
+        """Reason (alike ones as one), how many the EEG shows too, and how many there are."""
+        reasons: dict[str, Alike] = {}
         counts: Counter[str] = Counter()
         confirmed: Counter[str] = Counter()
         for check in self.checks:
             if check.reason is not None and check.outcome not in _UNCHECKED:
-                reason = _NUMBER.sub("n", clean(check.reason, 300))
-                counts[reason] += 1
-                confirmed[reason] += check.outcome == "confirmed"
-        return [(reason, confirmed[reason], count) for reason, count in counts.most_common()]
+                reason = clean(check.reason, 300)
+                kind = shape(reason)
+                reasons.setdefault(kind, Alike(reason)).add(reason)
+                counts[kind] += 1
+                confirmed[kind] += check.outcome == "confirmed"
+        return [(str(reasons[kind]), confirmed[kind], n) for kind, n in counts.most_common()]
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""

@@ -114,7 +114,14 @@ def _answers(pipeline: Pipeline, recording: Recording, start: int) -> Iterator[P
 
 
 def starts(
-    recording: Recording, start: float, *, within: float, hop: float, known: bool, settle: float
+    recording: Recording,
+    start: float,
+    *,
+    rate: float,
+    within: float,
+    hop: float,
+    known: bool,
+    settle: float,
 ) -> Iterator[Start]:
     """Where the run of the window that begins at ``start`` may have begun, the likeliest first.
 
@@ -123,6 +130,8 @@ def starts(
     recording : Recording
     start : float
         On the clock of the recording's stamps.
+    rate : float
+        Nominal rate of the samples in Hz.
     within : float
         Seconds that ``start`` may be off. Samples that share a stamp are all possible.
     hop : float
@@ -138,7 +147,7 @@ def starts(
     near = near[np.argsort(apart[near], kind="stable")]
     settles = settle > 0 and not known
     if settles:
-        step = round(hop * recording.stream.sample_rate)
+        step = round(hop * rate)
         for index in near.tolist():
             lead = min(math.ceil(settle / hop), index // step)
             begin = index - lead * step

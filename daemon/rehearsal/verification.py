@@ -79,6 +79,8 @@ class Verifier:
     session : Session
     pipeline : Pipeline
         Of the session's model, connected to the session's EEG.
+    rate : float
+        Nominal rate of the EEG in Hz.
     hop : float
         Seconds between the starts of two windows.
     settle : float
@@ -94,6 +96,7 @@ class Verifier:
         session: Session,
         pipeline: Pipeline,
         *,
+        rate: float,
         hop: float,
         settle: float,
         label: Callable[[Mapping[str, float]], str | None] | None,
@@ -107,7 +110,8 @@ class Verifier:
         self._settle = settle
         self._label = label
         self._tolerance = tolerance
-        self._near = max(0.5 / session.eeg.stream.sample_rate, CLOCKS)
+        self._rate = rate
+        self._near = max(0.5 / rate, CLOCKS)
         self._first = float(session.eeg.stamps.min()) - self._near
         self._last = float(session.eeg.stamps.max()) + self._near
         self._batches = bool((np.diff(session.eeg.stamps) == 0).any())
@@ -185,6 +189,7 @@ class Verifier:
             starts(
                 self._eeg,
                 start,
+                rate=self._rate,
                 within=self._near,
                 hop=self._hop,
                 known=said.sequence == self._fresh,

@@ -187,11 +187,8 @@ class _Gathered:
 
     def take(self, number: int, recording: Recording) -> None:
         training = self._training
-        stream = training.stream
         try:
-            pick = pick_for(
-                self._contract, recording.stream, channels=stream.channels, unit=stream.unit
-            )
+            pick = pick_for(self._contract, recording.stream, training.stream)
         except ContractError as error:
             raise UsageError(f"recording {recording.path}: {error}") from None
         for assumption in pick.assumptions:

@@ -17,7 +17,7 @@ from daemon.contract import MAX_STEPS, Contract
 from daemon.errors import UsageError
 from daemon.text import marker_text, quoted
 from daemon.units import Unit
-from daemon.validation import Labels, Strict, read_yaml, validated
+from daemon.validation import Labels, Strict, faults, read_yaml, validated
 
 Steps = Annotated[int, Field(gt=0, le=MAX_STEPS)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -155,11 +155,7 @@ class Training(Strict):
         try:
             self.contract()
         except ValidationError as error:
-            faults = [
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
-                for fault in error.errors()
-            ]
-            raise ValueError("; ".join(faults)) from None
+            raise ValueError(faults(Contract, error)) from None
         return self
 
     @property

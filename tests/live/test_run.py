@@ -20,6 +20,7 @@ from programs import (
     write_config,
     write_contract,
 )
+from pylsl.lib import lib
 
 from daemon.encoders.architectures import channel_lstm
 from daemon.reorder import split_channels
@@ -103,6 +104,42 @@ def test_every_sample_counts_and_every_window_is_answered(
     assert len(log.read_text().splitlines()) == windows
     assert "0 gaps" in program.said()
     assert "2000 samples" in program.said()
+
+
+def test_what_a_sender_does_not_say_the_config_does(
+    bundle: Path, model: keras.Model, tmp_path: Path
+) -> None:
+    """No rate, no unit of the model's, labels of its own, and Latin-1 as Windows writes it."""
+    name, output = unique("Amp"), unique("Out")
+    info = pylsl.StreamInfo(name, "eeg", len(CHANNELS), 0.0, "float32", name)
+    channels = info.desc().append_child("channels")
+    for label in (b"Kan\xe4l 1", b"Cz", b"EEG O2-Ref", b"Pz"):
+        channel = channels.append_child("channel")
+        lib.lsl_append_child_value(channel.e, b"label", label)
+        lib.lsl_append_child_value(channel.e, b"unit", b"n/a" if label == b"Cz" else b"n\xb5")
+    outlet = pylsl.StreamOutlet(info, max_buffered=3600)
+    told = {
+        "rename": {"Kan\u00e4l 1": "Fp1", "EEG O2-Ref": "O2"},
+        "unit": "millivolts",
+        "sample_rate": RATE,
+    }
+    path = config(bundle, {"name": name, **told}, output={"name": output})
+    samples = eeg(1000)
+    stamps = pylsl.local_clock() + np.arange(1000) / RATE
+    with eegd(tmp_path, "run", "-c", str(path)) as program:
+        inlet = open_inlet(output)
+        program.wait_for("connected to stream")
+        for first in range(0, 1000, 20):
+            block = slice(first, first + 20)
+            outlet.push_chunk(samples[block] / 1e3, stamps[block].tolist())
+            time.sleep(0.01)
+        markers = pull_markers(inlet, len(expected(model, samples)))
+        assert program.stop()[0] == 0
+    assert {marker["status"] for marker in markers} == {"ok"}
+    said = np.array([[*marker["probabilities"].values()] for marker in markers])
+    np.testing.assert_allclose(said, expected(model, samples), atol=1e-5)
+    assert "the stream announces no regular rate; taken as 100 Hz" in program.said()
+    assert "the unit 'n\u00b5' of Fp1, O2, Pz is not known; taken as millivolts" in program.said()
 
 
 def test_output_streams_say_what_they_are(bundle: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from daemon.errors import UsageError
 from daemon.ops import listing
 from daemon.ops.doctor import firewall, lslconfig, machine, network, signals, software, streams
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
+from daemon.overrides import NO_OVERRIDES
 
 PARTS = ("machine", "network", "streams", "software")
 
@@ -119,8 +120,10 @@ def _streams(
         yield from streams.judge_reach(one, ports, important)
         if important and one.reached and config and contract:
             yield _fit(listing.judged(one.stream, config, contract))
-        unit = wanted.unit or (contract.unit if contract else None)
-        yield from signals.judge(one, unit if important else None, important)
+        if important:
+            yield from signals.judge(one, wanted, contract.unit if contract else None, True)
+        else:
+            yield from signals.judge(one, NO_OVERRIDES, None, False)
 
 
 def _fit(offer: listing.Offer) -> Finding:

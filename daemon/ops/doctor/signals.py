@@ -7,15 +7,17 @@ losses) it does not see.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from daemon.clock import RATE_TOLERANCE
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.ops.doctor.streams import Heard
+from daemon.overrides import Overrides, rate_of
 from daemon.records import Float64
 from daemon.timeline import LATEST
-from daemon.units import MICROVOLTS, Unit, known_unit
+from daemon.units import MICROVOLTS, Unit, known_unit, unit_of
 
 _FEW = 32  # samples that tell nothing
 # Peak to peak within some seconds, in microvolts, of half the channels. An amplifier alone makes
@@ -26,17 +28,32 @@ _OLD = 1.0  # seconds
 _BATCHED = 0.1  # of all samples
 
 
-def judge(one: Heard, unit: Unit | None, important: bool) -> list[Finding]:
-    """All of it; ``unit`` is that of a stream which announces none, where the config tells."""
+def judge(one: Heard, overrides: Overrides, own: Unit | None, important: bool) -> list[Finding]:
+    """All of it.
+
+    Parameters
+    ----------
+    one : Heard
+    overrides : Overrides
+        What the config says of the stream.
+    own : str or None
+        The model's unit, in which channels are taken that announce none.
+    important : bool
+        Whether it is the config's stream.
+    """
     level = fault if important else warning
-    if one.stream.channel_format == "string" or not one.stream.sample_rate or not one.reached:
+    nominal = rate_of(one.stream, overrides)
+    if one.stream.channel_format == "string" or not nominal or not one.reached:
         return []
+    said = f"announces {nominal:g} Hz"
+    if nominal != one.stream.sample_rate:
+        said = f"is to have {nominal:g} Hz (stream.sample_rate)"
+        one = replace(one, stream=replace(one.stream, sample_rate=nominal))
     if len(one.stamps) < _FEW:
         return [
             level(
                 "rate",
-                f"{one} announces {one.stream.sample_rate:g} Hz and sent "
-                f"{len(one.stamps)} samples meanwhile",
+                f"{one} {said} and sent {len(one.stamps)} samples meanwhile",
                 "start the measurement in the amplifier's program, check battery and radio link",
             )
         ]
@@ -46,8 +63,8 @@ def judge(one: Heard, unit: Unit | None, important: bool) -> list[Finding]:
         return [level("stamps", text, mend)]
     # Nothing is taken for granted of the values.
     with np.errstate(all="ignore"):
-        units = judge_unit(one, unit, level)
-    return [*judge_rate(one, level), *judge_stamps(one), *units]
+        units = judge_unit(one, overrides.unit, own, level)
+    return [*judge_rate(one, said, level), *judge_stamps(one), *units]
 
 
 def measured_rate(stamps: Float64) -> tuple[float, float]:
@@ -65,16 +82,17 @@ def measured_rate(stamps: Float64) -> tuple[float, float]:
     return float(1 / step), 4 * jitter / (span * np.sqrt(len(distinct) / 12))
 
 
-def judge_rate(one: Heard, level: Callable[[str, str, str], Finding]) -> list[Finding]:
+def judge_rate(one: Heard, said: str, level: Callable[[str, str, str], Finding]) -> list[Finding]:
     nominal = one.stream.sample_rate
     rate, uncertain = measured_rate(one.stamps)
     if abs(rate / nominal - 1) > RATE_TOLERANCE + uncertain:
         return [
             level(
                 "rate",
-                f"{one} announces {nominal:g} Hz, its stamps say {rate:.4g} Hz; the daemon "
+                f"{one} {said}, its stamps say {rate:.4g} Hz; the daemon "
                 "abstains where the two differ by more than 1 %",
-                "set the amplifier to the announced rate, or correct what its program announces; "
+                "set the amplifier to that rate, or correct what its program announces (where it "
+                "cannot be, stream.sample_rate); "
                 "if samples are lost on the way, connect it by cable",
             )
         ]
@@ -133,10 +151,11 @@ def judge_stamps(one: Heard) -> list[Finding]:
 
 
 def judge_unit(
-    one: Heard, unit: Unit | None, level: Callable[[str, str, str], Finding]
+    one: Heard, told: Unit | None, own: Unit | None, level: Callable[[str, str, str], Finding]
 ) -> list[Finding]:
     findings = []
-    names = [known_unit(said) if said.strip() else unit for said in one.stream.units]
+    names = [unit_of(said, told, own) for said in one.stream.units]
+    announced = np.array([known_unit(said) is not None for said in one.stream.units])
     samples = np.asarray(one.samples, float)
     broken = ~np.isfinite(samples).all(axis=0)
     still = ~broken & (np.ptp(samples, axis=0) == 0)
@@ -154,16 +173,16 @@ def judge_unit(
         if not which.any():
             continue
         middle = float(np.median(np.ptp(samples[:, which], axis=0)))
-        announced = middle * MICROVOLTS[name]
-        if _LEAST <= announced <= _MOST:
-            findings.append(ok("unit", f"{one}: {announced:.3g} µV peak to peak, as {name}"))
+        swing = middle * MICROVOLTS[name]
+        if _LEAST <= swing <= _MOST:
+            findings.append(ok("unit", f"{one}: {swing:.3g} µV peak to peak, as {name}"))
             continue
-        text = f"{one}: as {name}, its values are {announced:.3g} µV peak to peak; EEG is not"
+        text = f"{one}: as {name}, its values are {swing:.3g} µV peak to peak; EEG is not"
         if other := _likely(middle):
             mend = (
                 f"they look like {other}: correct the unit that the amplifier's program announces"
             )
-            if not any(one.stream.units):
+            if not announced[which].any():
                 mend = f"they look like {other}: set stream.unit to {other}"
             findings.append(level("unit", text, mend))
         else:
@@ -177,7 +196,9 @@ def judge_unit(
 
 def _likely(value: float) -> Unit | None:
     """The unit in which ``value`` comes closest to an EEG's range, if it comes close."""
-    best = min(MICROVOLTS, key=lambda name: abs(np.log(value * MICROVOLTS[name] / _USUAL)))
+    # Nanovolts cannot be told from a converter's raw counts.
+    names: list[Unit] = ["volts", "millivolts", "microvolts"]
+    best = min(names, key=lambda name: abs(np.log(value * MICROVOLTS[name] / _USUAL)))
     return best if _LEAST <= value * MICROVOLTS[best] <= _MOST else None
 
 

@@ -103,7 +103,7 @@ def _subscribe(info: pylsl.StreamInfo, seconds: float) -> Heard:
     until = time.monotonic() + seconds
     try:
         while (left := until - time.monotonic()) > 0:
-            if inlet.stream.channel_format == "string" or not inlet.stream.sample_rate:
+            if inlet.stream.channel_format == "string":
                 time.sleep(left)
             elif (chunk := inlet.pull(min(left, _PULL))) is not None:
                 chunks.append(chunk)
