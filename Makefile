@@ -3,7 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
+# What differs between Pythons, and the Keras that each of them has: the core and the loading of models.
+LIGHT := architectures bare bundle conditioning config contract decision engines fuse intake loading \
+	montage pick pipeline quality reorder resampling ring steps text timeline units validation
+
+.PHONY: demo test test-python doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
 	pictures fuzz check format demo-model training-speed
 
 demo: .venv/core
@@ -12,6 +16,14 @@ demo: .venv/core
 # Two at a time: most of it waits. LSL has 32 ports on a machine for all of them.
 test: .venv/test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# `make test-python PYTHON=python3.12`: the light tests on another Python, in an environment of its own.
+test-python: OTHER = build/$(notdir $(PYTHON))
+test-python:
+	test -e $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip --disable-pip-version-check install --quiet \
+		--constraint constraints.txt --editable '.[recordings]' pytest pytest-xdist hypothesis tf-keras
+	$(OTHER)/bin/python -m pytest -n 2 --dist loadfile $(LIGHT:%=tests/test_%.py)
 
 # Faults planted in this computer, its network and streams, all of which `eegd doctor` must find.
 doctor: .venv/test

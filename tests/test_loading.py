@@ -23,6 +23,7 @@ from daemon.encoders.architectures import channel_lstm, common_lstm
 from daemon.encoders.loading import load, load_keras
 from daemon.errors import UsageError
 from daemon.layout import PER_CHANNEL, STANDARD
+from daemon.rehearsal.demo import BUNDLE
 
 STEPS, CHANNELS, CLASSES = 20, 3, 4
 
@@ -649,6 +650,78 @@ def test_a_weight_that_is_not_finite_is_refused(suffix: str, tmp_path: Path) -> 
     written = common(keras)
     written.weights[0].assign(np.full(written.weights[0].shape, np.nan))
     assert "lstm" in refusal(saved(written, tmp_path / f"model{suffix}"))
+
+
+# Keras of other versions
+
+
+# What Keras 3.13, 3.14 and 3.15 write beside what 3.12 knows, as it stands in nearly every file.
+NEWER = {
+    "Dense": {"quantization_config": None},
+    "BatchNormalization": {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99},
+    "MultiHeadAttention": {"use_gate": False, "sliding_window": None},
+}
+OLDER = {
+    "Dense": {},
+    "BatchNormalization": {"renorm_clipping": {"rmax": 3.0}, "synchronized": True},
+    "MultiHeadAttention": {"softmax_robust_masking": False, "dynamic": False},
+}
+
+
+def with_attention(k: ModuleType) -> Any:
+    eeg = k.Input((STEPS, CHANNELS))
+    attended = k.layers.MultiHeadAttention(2, 4, name="attention")(eeg, eeg)
+    pooled = k.layers.GlobalAveragePooling1D()(k.layers.BatchNormalization()(attended))
+    return k.Model(eeg, k.layers.Dense(CLASSES, activation="softmax")(pooled))
+
+
+@SUFFIX
+@pytest.mark.parametrize("version", ["3.12.4", "3.15.1"])
+@pytest.mark.parametrize("settings", [NEWER, OLDER], ids=["newer", "older"])
+def test_settings_of_another_version_that_change_nothing_are_left_out(
+    settings: dict[str, dict[str, object]],
+    version: str,
+    suffix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("daemon.encoders.inspection.KERAS", version)
+    written = randomised(with_attention(keras))
+    path = saved(written, tmp_path / f"model{suffix}")
+    for layer, changes in settings.items():
+        for key, value in changes.items():
+            edited(path, _set(layer, key, value))
+    assert np.abs(outputs(load_keras(path)) - outputs(written)).max() < 1e-6
+
+
+@SUFFIX
+@pytest.mark.parametrize(
+    ("layer", "key", "value", "knows"),
+    [
+        ("MultiHeadAttention", "use_gate", True, "Keras 3.14, of Python 3.11 on, knows"),
+        ("MultiHeadAttention", "sliding_window", 5, "Keras 3.15, of Python 3.11 on, knows"),
+        ("BatchNormalization", "renorm", True, "Keras 3.14, of Python 3.11 on, knows"),
+        ("MultiHeadAttention", "softmax_robust_masking", True, "an older Keras knows"),
+    ],
+)
+def test_a_setting_that_counts_is_refused_where_keras_does_not_know_it(
+    layer: str,
+    key: str,
+    value: object,
+    knows: str,
+    suffix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("daemon.encoders.inspection.KERAS", "3.12.4")
+    path = saved(with_attention(keras), tmp_path / f"model{suffix}")
+    message = refusal(edited(path, _set(layer, key, value)))
+    assert f"of class {layer!r}" in message
+    assert f"has a {key} other than usual, which {knows} and Keras 3.12.4 here does not" in message
+
+
+def test_the_bundle_that_comes_with_eegd_loads() -> None:
+    assert load(BUNDLE, None).contract.window == 15360
 
 
 @SUFFIX

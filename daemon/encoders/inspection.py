@@ -14,6 +14,8 @@ Nothing here imports Keras.
 
 from __future__ import annotations
 
+import re
+from importlib import metadata
 from typing import Any
 
 from daemon.encoders.vocabulary import (
@@ -24,11 +26,13 @@ from daemon.encoders.vocabulary import (
     MASKING,
     MODELS,
     MODULES,
-    OBSOLETE,
     OPERATIONS,
+    SETTINGS,
 )
 
 Entry = dict[str, Any]
+
+KERAS = metadata.version("keras")
 
 _REBUILD = "rebuild the model with keras layers only and save it again"
 
@@ -140,7 +144,7 @@ class _Rebuilder:
         content = {
             key: self.setting(key, value, where)
             for key, value in config.items()
-            if not _obsolete(kind, key, value)
+            if not _neutral(kind, key, value, where)
         }
         shape = content.pop("batch_input_shape", None)
         if kind == "InputLayer":
@@ -193,14 +197,21 @@ def _keras_object(module: str, kind: str, config: Entry) -> Entry:
     return {"module": module, "class_name": kind, "config": config, "registered_name": None}
 
 
-def _obsolete(kind: str, key: str, value: object) -> bool:
-    neutral = [
-        meaningless
-        for start, keys in OBSOLETE.items()
-        if kind.startswith(start)
-        for meaningless in keys.get(key, ())
-    ]
-    return any(item is ANY or item == value for item in neutral)
+def _neutral(kind: str, key: str, value: object, where: str) -> bool:
+    """Whether to leave out a setting; refuses one that counts and that Keras here does not know."""
+    setting = SETTINGS.get(key)
+    if setting is None or not re.fullmatch(setting.layers, kind):
+        return False
+    if any(item is ANY or item == value for item in setting.neutral):
+        return True
+    here = tuple(map(int, KERAS.split(".")[:2]))
+    if setting.since is None or here < setting.since:
+        since = setting.since and f"Keras {setting.since[0]}.{setting.since[1]}, of Python 3.11 on,"
+        raise Refused(
+            f"{where} has a {key} other than usual, which {since or 'an older Keras'} knows and "
+            f"Keras {KERAS} here does not; build it without {key} and save it again"
+        )
+    return False
 
 
 def _entry(value: object) -> Entry:

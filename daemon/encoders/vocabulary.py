@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 
@@ -60,24 +61,54 @@ MODULES = re.compile(
 MASKING = frozenset({"Any", "NotEqual"})
 OPERATIONS = "keras.src.ops.numpy"
 
-# What Keras 2 wrote and Keras 3 does not know, by the start of the class name; left out where the
-# value is one that changes nothing.
+
+class Setting(NamedTuple):
+    """A setting of layers that not every Keras knows.
+
+    Attributes
+    ----------
+    layers : str
+        Regular expression of the classes that have it.
+    neutral : tuple
+        The values that change nothing at inference; `ANY` if none does.
+    since : tuple of int, or None
+        The first Keras 3 that knows it; None if no Keras does that eegd runs on.
+    """
+
+    layers: str
+    neutral: tuple[object, ...]
+    since: tuple[int, int] | None = None
+
+
 ANY = object()
-OBSOLETE: Mapping[str, Mapping[str, tuple[object, ...]]] = {
-    "": {
-        "implementation": (0, 1, 2),
-        "time_major": (False,),
-        "ragged": (False, None),
-        "sparse": (False, None),
-        "synchronized": (False,),
-    },
-    "Conv": {"groups": (1,)},
-    "DepthwiseConv": {"groups": (1,)},
-    "SeparableConv": {
-        "groups": (1,),
-        "kernel_initializer": (ANY,),
-        "kernel_regularizer": (ANY,),
-        "kernel_constraint": (ANY,),
-    },
-    "SpatialDropout": {"noise_shape": (None,), "trainable": (ANY,)},
+
+# A version of Keras writes all its settings, and refuses one that it does not know. These differ
+# between Keras 2 and the versions of Keras 3. A neutral value is left out; another is given to a
+# Keras that knows the setting, and refused where Keras does not.
+SETTINGS: Mapping[str, Setting] = {
+    "quantization_config": Setting("Dense|EinsumDense", (None,), (3, 13)),
+    "renorm": Setting("BatchNormalization", (False,), (3, 14)),
+    "renorm_clipping": Setting("BatchNormalization", (ANY,), (3, 14)),
+    "renorm_momentum": Setting("BatchNormalization", (ANY,), (3, 14)),
+    "use_gate": Setting("(Multi|Group)\\w+Attention", (False,), (3, 14)),
+    "sliding_window": Setting("(Multi|Group)\\w+Attention", (None,), (3, 15)),
+    "rms_scaling": Setting("LayerNormalization", (False,)),
+    "synchronized": Setting("BatchNormalization", (ANY,)),
+    # Of Keras 2.
+    "implementation": Setting(".*", (ANY,)),
+    "dynamic": Setting(".*", (False,)),
+    "time_major": Setting(".*", (False,)),
+    "ragged": Setting("InputLayer", (False, None), (3, 0)),
+    "sparse": Setting("InputLayer", (False, None), (3, 0)),
+    "groups": Setting("Conv.*Transpose|(Depthwise|Separable)Conv.*", (1,)),
+    "kernel_initializer": Setting("SeparableConv.*", (ANY,)),
+    "kernel_regularizer": Setting("SeparableConv.*", (ANY,)),
+    "kernel_constraint": Setting("SeparableConv.*", (ANY,)),
+    "noise_shape": Setting("SpatialDropout.*", (None,)),
+    "trainable": Setting("SpatialDropout.*", (ANY,)),
+    "causal": Setting("(Additive)?Attention", (False,)),
+    "softmax_robust_masking": Setting("MultiHeadAttention", (False,)),
+    "query_shape": Setting("MultiHeadAttention", (ANY,)),
+    "key_shape": Setting("MultiHeadAttention", (ANY,)),
+    "value_shape": Setting("MultiHeadAttention", (ANY,)),
 }
