@@ -111,7 +111,7 @@ class _Comparison:
     def __init__(self, contract: Contract, stream: StreamDescription) -> None:
         self._contract = contract
         self._stream = stream
-        self.needed = (*contract.channels, *contract.referred)
+        self.needed = contract.needed
         self.differences: list[str] = []
         self.assumptions: list[str] = []
 
@@ -164,14 +164,24 @@ class _Comparison:
                 "the stream announces no labels; they are taken from the config"
             )
             return channels
-        if channels is not None and [*map(normal_label, channels)] != [
-            *map(normal_label, stream.labels)
-        ]:
+        announced = [*map(normal_label, stream.labels)]
+        count = Counter(announced)
+        # Where several share a label, stream.channels alone can tell them apart.
+        if channels is not None and any(
+            count[label] == 1 and label != normal_label(given)
+            for label, given in zip(announced, channels, strict=True)
+        ):
             self.differences.append(
                 f"it announces the labels {_listed(stream.labels)}, "
                 f"stream.channels says {_listed(channels)}"
             )
             return None
+        if channels is not None and max(count.values()) > 1:
+            self.assumptions.append(
+                "the stream announces the same label several times; the labels are taken from the "
+                "config"
+            )
+            return channels
         return stream.labels
 
     def indices(self, labels: tuple[str, ...]) -> tuple[int, ...]:
@@ -187,7 +197,10 @@ class _Comparison:
                 f"(it has {_listed(labels)})"
             )
         if double:
-            self.differences.append(f"more than one channel is labelled {', '.join(double)}")
+            self.differences.append(
+                f"more than one channel is labelled {', '.join(double)} (name all {len(labels)} "
+                f"channels, in the stream's order and each differently, under stream.channels)"
+            )
         if missing or double:
             return ()
         return tuple(offered.index(normal) for normal in wanted.values())

@@ -58,6 +58,17 @@ def test_an_irregular_stream_is_refused() -> None:
 def test_a_label_twice_is_ambiguous() -> None:
     message = refusal(replace(STREAM, labels=("Cz", "O2", "cz", "Fp1")))
     assert "more than one channel is labelled Cz" in message
+    assert "name all 4 channels" in message
+    assert "under stream.channels" in message
+
+
+def test_the_config_tells_channels_of_the_same_label_apart() -> None:
+    double = replace(STREAM, labels=("Cz", "O2", "Cz", "Fp1"))
+    pick = pick_for(CONTRACT, double, channels=("EXG1", "O2", "Cz", "Fp1"))
+    assert pick.indices == (3, 2, 1)
+    assert "same label several times" in pick.assumptions[0]
+    # Labels that are announced once still have to agree.
+    assert "stream.channels says" in refusal(double, channels=("EXG1", "O1", "Cz", "Fp1"))
 
 
 def test_an_unknown_unit_names_its_channels() -> None:
