@@ -86,9 +86,10 @@ def _completed(onsets: Float64, duration: float) -> Float64:
 
 def _off_rate(late: Float64, duration: float) -> float:
     """Seconds by which nearly every record is longer than it should be; 0 where they differ."""
-    if len(late) < _FEW:
+    apart = min(_FEW, len(late)) // 3  # records, over which jitter does not hide it
+    if not apart:
         return 0.0
-    low, middle, high = np.quantile(np.diff(late), [0.1, 0.5, 0.9])
+    low, middle, high = np.quantile((late[apart:] - late[:-apart]) / apart, [0.1, 0.5, 0.9])
     return float(middle) if low * high > 0 and abs(middle) <= _OFF_RATE * duration else 0.0
 
 
@@ -97,15 +98,16 @@ def _begins(late: Float64, least: float) -> list[int]:
     steps = np.diff(late)
     sizes = np.abs(steps)
     jitter = min(float(np.median(sizes)), _JITTER) if len(sizes) else 0.0
-    least = max(least, jitter)
     large = np.flatnonzero(sizes > _NO_JITTER) + 1
     begins = [0]
-    for at in np.flatnonzero(sizes >= least) + 1:
+    for at in np.flatnonzero(sizes >= max(least, jitter)) + 1:
         before = late[max(begins[-1], at - _FEW) : at]
         until = large[np.searchsorted(large, at, side="right") :][:1]
         after = late[at : min(at + _FEW, *until, len(late))]
         apart = max(after.min() - before.max(), before.min() - after.max())
-        if sizes[at - 1] > _NO_JITTER or apart >= least:
+        # A few records alone may all be late by more than others usually are.
+        usual = jitter * (1 if min(len(before), len(after)) > 3 else 3)
+        if sizes[at - 1] > _NO_JITTER or apart >= max(least, usual):
             begins.append(int(at))
     return begins[1:]
 
