@@ -9,9 +9,11 @@ import pytest
 from edf_bytes import Channel, edf, timekeeping
 from shared import CASES, DATA, needs_cases, needs_data
 
+from daemon.config import StreamConfig
+from daemon.contract import Contract
 from daemon.errors import UsageError
 from daemon.recordings.boundaries import UNKNOWN
-from daemon.recordings.reading import read_recording
+from daemon.recordings.reading import read_for_model, read_recording
 from daemon.recordings.recording import Recording
 
 RATE = 100
@@ -214,6 +216,19 @@ def test_the_rate_of_the_channels_that_are_needed_decides(
     assert len(recording.samples) == len(recording.stamps) == 20 * rate
     assert left in caplog.text
     assert len(caplog.messages) == 1
+
+
+def test_a_recording_for_a_model_has_the_rate_of_all_channels_that_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "my.edf").write_bytes(edf(sleep()))
+    contract = Contract(
+        sample_rate=1.0,
+        window=10,
+        channels=("Resp",),
+        classes=("rest", "move"),
+        conditioning=[{"reference": ["Temp"]}],
+    )
+    recording = read_for_model(tmp_path / "my.edf", contract, StreamConfig(), None)
+    assert recording.stream.labels[:2] == ("Resp", "Temp")
 
 
 # Annotations and gaps

@@ -23,18 +23,20 @@ class Recording:
     stream : StreamDescription
         As the file says; ``name`` is the file's stem where it names nothing.
     samples : array, shape (n, channels), any numeric dtype
-        In the units of ``stream.units``. XDF: the recorded values. EDF, BDF, FIF, SET: float64,
-        which MNE gives in volts; stimulus channels are left out.
+        In the units of ``stream.units``. XDF: the recorded values. EDF, BDF: float64, in the unit
+        of the file's header. FIF, SET: float64, which MNE gives in volts. Trigger channels are
+        left out.
     stamps : float64 array, shape (n,)
         Seconds. XDF: the recorded stamps, on the clock of the EEG's own host. Otherwise the
-        sample's index over the rate, and the gaps before it (`daemon.recordings.boundaries`).
+        sample's index over the rate, and the gaps before it (`daemon.recordings.boundaries`; of
+        EDF and BDF `daemon.recordings.record_times`).
     synchronized : float64 array, shape (n,)
         The stamps mapped to the recorder's clock by the clock offsets of an XDF file, for
         comparing streams of different hosts; equal to ``stamps`` in the other formats.
     markers : tuple of (float, str)
         In order of time, on the clock of ``stamps``. XDF: every stream of strings, or of single
         whole numbers at no rate, mapped by both streams' clock offsets. Otherwise the annotations,
-        and what rises on stimulus channels, as a number.
+        and the codes of trigger channels, as decimal numbers.
     """
 
     path: Path
