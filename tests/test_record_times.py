@@ -46,24 +46,26 @@ def test_a_gap_of_a_sample_or_more_is_found_and_keeps_its_length(
     assert found == {at: pytest.approx(length, abs=0.0041 if jitter.any() else 1e-9)}
 
 
-def test_every_record_may_stand_alone() -> None:
-    lengths = np.random.default_rng(0).uniform(0.2, 60, 199)
+@pytest.mark.parametrize("between", [(0.2, 60), (9.9, 10.1)])
+def test_every_record_may_stand_alone(between: tuple[float, float]) -> None:
+    lengths = np.random.default_rng(0).uniform(*between, 199)
     onsets = REGULAR + np.concatenate([[0], lengths.cumsum()])
     assert gaps(onsets) == {n + 1: pytest.approx(length) for n, length in enumerate(lengths)}
 
 
 @pytest.mark.parametrize("rate", [100.0, 1000.0, 5000.0])
-@pytest.mark.parametrize("jitter", ["by turns", "uniform", "normal", "one late", "whole seconds"])
+@pytest.mark.parametrize("jitter", ["by turns", "uniform", "normal", "early", "late", "seconds"])
 def test_jitter_is_no_gap_and_does_not_add_up(rate: float, jitter: str) -> None:
     random = np.random.default_rng(1)
     late = {
         "by turns": BY_TURNS,
         "uniform": random.uniform(0, 0.02, 200),
         "normal": random.normal(0, 0.01, 200),
-        "one late": 0.5 * (REGULAR == 50),
-        "whole seconds": -((0.25 * REGULAR) % 1.0),
+        "early": BY_TURNS - 0.006 * (REGULAR == 0),
+        "late": 0.5 * (REGULAR == 50),
+        "seconds": -((0.25 * REGULAR) % 1.0),
     }[jitter]
-    duration = 0.25 if jitter == "whole seconds" else 1.0
+    duration = 0.25 if jitter == "seconds" else 1.0
     starts = record_times(REGULAR * duration + late, duration, rate).starts
     assert np.ptp(np.diff(starts)) < 1e-9
     np.testing.assert_allclose(starts, REGULAR * duration, rtol=0, atol=np.ptp(late))
@@ -86,6 +88,13 @@ def test_records_that_step_back_are_a_gap_of_unknown_length(overlap: float) -> N
     # What is told in such a record keeps its place in it.
     assert 7 + 59.5 + times.moved[59] == pytest.approx(times.starts[59] + 0.5)
     assert 7 - overlap + 60.5 + times.moved[60] == pytest.approx(times.starts[60] + 0.5)
+
+
+def test_a_record_that_is_late_by_more_than_a_second_lies_there() -> None:
+    times = record_times(REGULAR + 3 * (REGULAR == 50), 1.0, 100.0)
+    assert times.back == (51,)
+    expected = REGULAR + 3 * (REGULAR >= 50) + UNKNOWN * (REGULAR >= 51)
+    np.testing.assert_allclose(times.starts, expected, atol=1e-9)
 
 
 def test_a_record_that_tells_no_onset_follows_the_one_before_it() -> None:

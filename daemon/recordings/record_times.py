@@ -107,7 +107,7 @@ def _begins(late: Float64, least: float) -> list[int]:
         apart = max(after.min() - before.max(), before.min() - after.max())
         # A few records alone may all be late by more than others usually are.
         usual = jitter * (1 if min(len(before), len(after)) > 3 else 3)
-        if sizes[at - 1] > _NO_JITTER or apart >= max(least, usual):
+        if apart >= max(least, usual):
             begins.append(int(at))
     return begins[1:]
 
