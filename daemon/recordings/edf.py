@@ -52,7 +52,7 @@ def read_edf(
     records = _whole_records(path, header, strict)
     rate = eeg[0].count / header.duration
     times, annotations = _told(path, header, records, rate, strict)
-    samples = np.empty((len(records) * eeg[0].count, len(eeg)))
+    samples = np.empty((len(records) * eeg[0].count, len(eeg)), order="F")  # filled by channel
     for column, signal in enumerate(eeg):
         samples[:, column] = _physical(_digital(records, signal, header.width), signal)
     markers = [(float(at + times.moved[record]), text) for record, at, text in annotations]
