@@ -104,6 +104,11 @@ class Contract(Strict):
         return steps
 
     @property
+    def needed(self) -> tuple[str, ...]:
+        """The model's channels in its order, then those that it does not take but refers to."""
+        return (*self.channels, *self.referred)
+
+    @property
     def referred(self) -> tuple[str, ...]:
         """Channels that the reference names and the model does not take."""
         own = {normal_label(label) for label in self.channels}
@@ -120,6 +125,8 @@ def read_contract(path: Path, written: Contract | None) -> Contract:
         There are two, or none, or it is not valid.
     """
     if not path.is_dir():
+        if written is None and not path.exists():
+            raise UsageError(f"model {path} does not exist")
         if written is None:
             raise UsageError(
                 f"model {path} comes without a contract: write it under model.contract in "

@@ -112,7 +112,7 @@ class _Comparison:
         self._contract = contract
         self._stream = stream
         self._overrides = overrides
-        self.needed = (*contract.channels, *contract.referred)
+        self.needed = contract.needed
         self.differences: list[str] = []
         self.assumptions: list[str] = []
 

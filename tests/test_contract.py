@@ -1,6 +1,10 @@
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 
-from daemon.contract import Contract, normal_label
+from daemon.contract import Contract, normal_label, read_contract
 from daemon.errors import UsageError
 from daemon.validation import validated
 
@@ -43,3 +47,11 @@ def test_a_bad_contract_is_one_line_with_the_key(change: dict[str, object], part
     assert str(caught.value).startswith("contract.yaml: ")
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.keras does not exist"):
+        read_contract(tmp_path / "none.keras", None)
+    (tmp_path / "bare.keras").write_bytes(b"")
+    with pytest.raises(UsageError, match="comes without a contract"):
+        read_contract(tmp_path / "bare.keras", None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edf_bytes import Channel, edf, timekeeping
 from made_up import RATE, write_edf
 from xdf_writer import XdfWriter
 
@@ -77,6 +78,18 @@ def test_longer_windows_reach_back_from_the_same_end(tmp_path: Path):
     assert data.reaches(every[7:], 300, np.array([5])).tolist() == every[8:].tolist()
     np.testing.assert_allclose(
         data.windows(np.array([7]), 300)[0], samples[500:800, [2, 0]], atol=0.01
+    )
+
+
+def test_of_several_rates_the_one_of_the_channels_is_read(tmp_path: Path):
+    samples = np.rint(_noise(12) * 10).astype(int)
+    eeg = [Channel(label, row) for label, row in zip(LABELS, samples.T, strict=True)]
+    faster = Channel("EMG", [0] * 12 * 500)
+    told = timekeeping(range(12), (0, b"+1\x14T0\x14\0"), (5, b"+6\x14T1\x14\0"))
+    (tmp_path / "a.edf").write_bytes(edf([faster, *eeg], told, records=12))
+    data = _read(tmp_path)
+    np.testing.assert_allclose(
+        data.windows(np.array([0]))[0], samples[100:200, [2, 0]] / 10, rtol=0, atol=1e-4
     )
 
 

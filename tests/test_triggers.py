@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daemon.recordings.triggers import codes, is_trigger, without_bits
+from daemon.recordings.triggers import codes, is_trigger, status_lines, without_bits
 
 TRIGGERS = ["Status", "TRIG", "STI 014", "STI101", "Trigger", "TRG", "Marker", "Event", "DIGITAL"]
 NAMED_AT_LENGTH = ["Event marker", "Trigger_1", "TTL-2", "Digital Input", "Stim channel 3"]
@@ -31,6 +31,16 @@ def test_every_change_to_a_code_counts_once() -> None:
     assert codes(pulses) == [(0, 5), (10, 1), (20, 1), (30, 2)]
     assert codes(np.zeros(3)) == codes(np.empty(0)) == []
     assert codes(np.array([np.nan, 2.0, np.nan])) == [(1, 2)]
+
+
+def test_a_status_channel_has_sixteen_lines_of_which_open_ones_are_no_code() -> None:
+    status = np.array([0, 1, 3, 0x8200], np.int32)
+    for above in (0, 0x110000, -0x800000):
+        assert status_lines(status + np.int32(above)).tolist() == status.tolist()
+    assert status_lines(status[:3] | 0xFF00).tolist() == [0, 1, 3]
+    # The low eight are never open, and neither is a line that is high at times.
+    assert status_lines(np.array([0x0107, 0x0005], np.int32)).tolist() == [0x0107, 0x0005]
+    assert status_lines(np.empty(0, np.int32)).tolist() == []
 
 
 def test_of_bits_beside_their_sum_the_sum_alone_counts() -> None:

@@ -66,18 +66,12 @@ def score(
     """The same pipeline over a recording, as fast as it goes."""
     stop_at_once()
     from daemon.config import load_config
-    from daemon.recordings.reading import read_recording
+    from daemon.contract import read_contract
+    from daemon.recordings.reading import read_for_model
 
     config = load_config(config_path)
-    source = read_recording(
-        recording,
-        type=config.stream.type,
-        name=config.stream.name,
-        source_id=config.stream.source_id,
-        hostname=config.stream.hostname,
-        markers=markers,
-        strict=strict,
-    )
+    contract = read_contract(config.model.path, config.model.contract)
+    source = read_for_model(recording, contract, config.stream, markers, strict=strict)
     import_tensorflow(gpu=config.engine.device != "cpu")
     from daemon import assembly, offline
     from daemon.rehearsal.compared import told

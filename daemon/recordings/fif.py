@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +40,10 @@ def read_fif(path: Path, type: str) -> Recording:
     for part in parts_behind(path):
         if not part.is_file():
             raise UsageError(f"recording {path} goes on in {part.name}: put that beside it")
-    return read_with_mne(path, type, mne.io.read_raw_fif)
-
-
-def read_with_mne(
-    path: Path, type: str, read: Callable[..., Any], units: list[str] | None = None, **how: Any
-) -> Recording:
-    """Read a file by one of MNE's readers; ``units`` other than MNE's, for each channel."""
     with quiet("mne"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            raw = read(path, verbose="error", **how)
+            raw = mne.io.read_raw_fif(path, verbose="error")
             picks = [i for i, kind in enumerate(raw.get_channel_types()) if kind != "stim"]
             scales = [_scale(raw.info["chs"][i]) for i in picks]
             samples: Samples = raw.get_data(picks).T * scales if picks else np.empty((0, 0))
@@ -66,9 +58,6 @@ def read_with_mne(
             raise unreadable(path, error) from error
     if not samples.size:
         raise UsageError(f"recording {path} holds no EEG: it has no samples besides stimuli")
-    own = [_unit(channel["unit"]) for channel in raw.info["chs"]]
-    if units and len(units) == len(own):
-        own = [given or mnes for given, mnes in zip(units, own, strict=True)]
     notes = list(zip(onsets, durations, texts, strict=True))
     gaps, received = gaps_of(notes, len(samples), rate)
     stamps, moved = on_the_clock(len(samples), rate, gaps)
@@ -78,7 +67,7 @@ def read_with_mne(
         type=type,
         rate=rate,
         labels=[raw.ch_names[i] for i in picks],
-        units=[own[i] for i in picks],
+        units=[_unit(raw.info["chs"][i]["unit"]) for i in picks],
         samples=samples[received],
         stamps=stamps[received],
         markers=[(moved(at), text) for at, text in marks],

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from daemon.config import StreamConfig
+from daemon.contract import Contract
 from daemon.errors import UsageError
 from daemon.recordings.complaints import readable
 from daemon.recordings.edf import read_edf
@@ -63,9 +65,42 @@ def read_recording(
             given = {key: value for key, value in wanted.items() if value is not None}
             return read_xdf(path, given, markers, strict=strict)
         if lower.endswith(_EDF):
-            return read_edf(path, type or "EEG")
+            return read_edf(path, type or "EEG", channels, strict=strict)
         if lower.endswith(FIF):
             return read_fif(path, type or "EEG")
         if lower.endswith(_SET):
             return read_set(path, type or "EEG")
         raise UsageError(f"recording {path} is none of {', '.join(SUFFIXES)}")
+
+
+def read_for_model(
+    path: Path,
+    contract: Contract,
+    stream: StreamConfig,
+    markers: str | None,
+    *,
+    strict: bool,
+) -> Recording:
+    """Read a recording for a model, as the keys of ``stream`` choose one live.
+
+    Parameters
+    ----------
+    path : Path
+    contract : Contract
+        Its channels, and those that are renamed to them, decide where a file has several sample
+        rates.
+    stream : StreamConfig
+    markers : str or None
+    strict : bool
+        As `read_recording`, which has the errors too.
+    """
+    return read_recording(
+        path,
+        name=stream.name,
+        type=stream.type,
+        source_id=stream.source_id,
+        hostname=stream.hostname,
+        markers=markers,
+        channels=(*contract.needed, *(stream.rename or ())),
+        strict=strict,
+    )

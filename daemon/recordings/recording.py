@@ -23,11 +23,13 @@ class Recording:
     stream : StreamDescription
         As the file says; ``name`` is the file's stem where it names nothing.
     samples : array, shape (n, channels), any numeric dtype
-        In the units of ``stream.units``. XDF: the recorded values. Otherwise float64: FIF in volts
-        and without stimulus channels, SET in microvolts.
+        In the units of ``stream.units``. XDF: the recorded values. Otherwise float64: EDF and
+        BDF in the unit of the file's header, FIF in volts, SET in microvolts. Trigger channels are
+        left out, but of XDF.
     stamps : float64 array, shape (n,)
         Seconds. XDF: the recorded stamps, on the clock of the EEG's own host. Otherwise the
-        sample's index over the rate, and the gaps before it (`daemon.recordings.boundaries`).
+        sample's index over the rate, and the gaps before it (`daemon.recordings.boundaries`; of
+        EDF and BDF `daemon.recordings.record_times`).
     synchronized : float64 array, shape (n,)
         The stamps mapped to the recorder's clock by the clock offsets of an XDF file, for
         comparing streams of different hosts; equal to ``stamps`` in the other formats.

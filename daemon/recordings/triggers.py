@@ -5,6 +5,8 @@ Rules that hold here:
 - Every change to a value other than 0 is a marker, that from nothing to the first sample included:
   a code that is held until the next one counts once, and so does a pulse.
 - A code is written as people do: a whole number without a fraction.
+- In a BDF file ``Status`` has 24 bits, of which the low 16 are trigger lines. A line from 8 to 15
+  that is high in every sample is open: nothing is plugged in there, and it is no part of a code.
 - Where channels hold the bits of a sum (Neuromag's STI001 … beside STI101), the sum alone counts.
 """
 
@@ -14,8 +16,11 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from daemon.records import Samples
+
+Digital = npt.NDArray[np.int32]
 
 # What drivers and converters call such channels. A label is one if it has nothing but these words
 # and numbers in it, and one word that says so by itself.
@@ -47,6 +52,13 @@ def changes(values: Samples) -> list[int]:
     known = np.nan_to_num(np.asarray(values))
     before = np.concatenate([known[:1] * 0, known[:-1]])
     return [int(at) for at in np.flatnonzero((known != before) & (known != 0))]
+
+
+def status_lines(status: Digital) -> Digital:
+    """The codes on the trigger lines of a ``Status`` channel, both (n,)."""
+    lines = status & 0xFFFF
+    codes: Digital = lines & ~(np.bitwise_and.reduce(lines) & 0xFF00)
+    return codes
 
 
 def codes(values: Samples) -> list[tuple[int, int]]:

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from daemon.contract import Contract
 from daemon.errors import ContractError, UsageError
 from daemon.pick import Pick, pick_for
 from daemon.recordings.files import recording_files
-from daemon.recordings.reading import read_recording
+from daemon.recordings.reading import read_for_model
 from daemon.recordings.recording import Recording
 from daemon.records import Float32, Float64
 from daemon.text import clean, nearly, quoted
@@ -136,25 +137,16 @@ def read_dataset(training: Training, advance: Callable[[int], object] = lambda n
         window. Names the recording or the class, and what there is.
     """
     files = recording_files(training.recordings)
-    gathered = _Gathered(training)
+    contract = training.contract()
+    gathered = _Gathered(training, contract)
     for number, file in enumerate(files):
-        gathered.take(number, _read(training, file))
+        recording = read_for_model(
+            file, contract, training.stream, training.markers, strict=training.strict
+        )
+        gathered.take(number, recording)
         advance(1)
     names = _names(files)
     return gathered.dataset(names)
-
-
-def _read(training: Training, file: Path) -> Recording:
-    stream = training.stream
-    return read_recording(
-        file,
-        name=stream.name,
-        type=stream.type,
-        source_id=stream.source_id,
-        hostname=stream.hostname,
-        markers=training.markers,
-        strict=training.strict,
-    )
 
 
 def _names(files: Sequence[Path]) -> tuple[str, ...]:
@@ -170,9 +162,9 @@ def _names(files: Sequence[Path]) -> tuple[str, ...]:
 class _Gathered:
     """Windows of one recording after another."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, contract: Contract) -> None:
         self._training = training
-        self._contract = training.contract()
+        self._contract = contract
         self._signals: list[Float32] = []
         self._rows: list[tuple[int, ...]] = []
         self._times: list[tuple[float, float]] = []

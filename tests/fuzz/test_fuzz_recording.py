@@ -12,6 +12,7 @@ import mne
 import numpy as np
 import pytest
 import scipy.io
+from edf_bytes import Channel, edf, timekeeping
 from hypothesis import given
 from hypothesis import strategies as st
 from mutation import FUZZ, ODD_TEXT, mutated
@@ -97,31 +98,13 @@ def xdf_with_whole_lengths(draw: st.DrawFn) -> bytes:
     return xdf(chunks)
 
 
-def edf(sample_bytes: int = 2) -> bytes:
-    """EDF+C, or BDF+C at three bytes a sample, with annotations."""
-    labels, rate, records = [*LABELS, "EDF Annotations"], 16, 3
-    if sample_bytes == 3:
-        labels[-1] = "BDF Annotations"
-    version = b"0       " if sample_bytes == 2 else b"\xffBIOSEMI"
-    plus = b"EDF+C" if sample_bytes == 2 else b"BDF+C"
-    top = 2 ** (8 * sample_bytes - 1)
-
-    def fields(width: int, *values: object) -> bytes:
-        return b"".join(str(value).encode().ljust(width) for value in values)
-
-    per_signal = [(16, labels), (80, [""] * 3), (8, ["uV", "uV", ""]), (8, [-100, -100, -1])]
-    per_signal += [(8, [100, 100, 1]), (8, [-top] * 3), (8, [top - 1] * 3), (80, [""] * 3)]
-    per_signal += [(8, [rate] * 3), (32, [""] * 3)]
-    head = version + fields(80, "X X X X", "Startdate 01-JAN-2026 X X X")
-    head += b"01.01.2600.00.00" + fields(8, 256 * 4) + plus.ljust(44) + fields(8, records, 1)
-    head += fields(4, 3) + b"".join(fields(width, *values) for width, values in per_signal)
-    body = b""
-    for record in range(records):
-        for n in range(2 * rate):
-            body += (record * 100 + n).to_bytes(sample_bytes, "little", signed=True)
-        note = b"+%d\x14\x14\x00+%d.5\x14event\x14\x00" % (record, record)
-        body += note.ljust(rate * sample_bytes, b"\x00")
-    return head + body
+def recorded(*, bdf: bool) -> bytes:
+    """EDF+D, or BDF+D, with a slower channel, triggers and annotations."""
+    channels = [Channel(label, range(3 * 16)) for label in LABELS]
+    channels += [Channel("Temp", range(3)), Channel("Status", [*[0] * 20, *[5] * 28])]
+    notes = [(n, b"+%d.5\x14event\x14\0" % n) for n in range(3)]
+    told = timekeeping([0, 1, 4], *notes)
+    return edf(channels, told, records=3, kind="BDF+D" if bdf else "EDF+D", bdf=bdf)
 
 
 def eeglab() -> bytes:
@@ -166,7 +149,12 @@ def fif() -> bytes:
 
 FIELDS = [b"name", b"type", b"channel_count", b"nominal_srate", b"channel_format", b"hostname"]
 FIELDS += [b"label", b"unit", b"channels", b"channel", b"desc", b"model"]
-WHOLE = {".xdf": xdf(xdf_chunks()), ".edf": edf(), ".bdf": edf(3), ".fif": fif()}
+WHOLE = {
+    ".xdf": xdf(xdf_chunks()),
+    ".edf": recorded(bdf=False),
+    ".bdf": recorded(bdf=True),
+    ".fif": fif(),
+}
 WHOLE |= {".set": eeglab(), "73.set": eeglab_73()}
 
 

@@ -386,7 +386,7 @@ def test_score_says_of_the_file_what_the_daemon_said_live(session: Session, fold
 
 
 def test_score_reads_an_edf_as_microvolts_by_label(tmp_path: Path) -> None:
-    """`Fc5` finds the file's `Fc5.`, and its volts, as MNE gives them, are microvolts again."""
+    """`Fc5` finds the file's `Fc5.`, whose unit is `uV`."""
     channels, classes, window, hop = (
         ("C4", "Fc5", "Cz", "OZ", "fp1", "C3"),
         ("rest", "fist"),
