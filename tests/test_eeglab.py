@@ -130,6 +130,9 @@ def test_samples_in_a_file_beside_it(tmp_path: Path):
     (tmp_path / "my.fdt").write_bytes(b"\0" * 23_996)
     path = _save(tmp_path / "my.set", dataset(data="my.fdt"))
     refused(path, "my.fdt has 23996 bytes", "3 channels of 2000 samples")
+    odd = dataset(data="my.fdt", nbchan=2.5, pnts=2399.6)
+    refused(_save(tmp_path / "my.set", odd), "0 channels of 0 samples")
+    path = _save(tmp_path / "my.set", dataset(data="my.fdt"))
     (tmp_path / "my.fdt").unlink()
     refused(path, "has its samples in my.fdt: put it beside it")
 
@@ -220,6 +223,7 @@ def test_trigger_channels_are_markers_and_stay(tmp_path: Path, label: str, kind:
         ({"data": MICROVOLTS * 1j}, "holds no samples"),
         ({"nbchan": 4}, "no table of EEG.nbchan = 4 channels"),
         ({"nbchan": 0}, "no table of EEG.nbchan = 0 channels"),
+        ({"nbchan": 2.5}, "no table of EEG.nbchan = 0 channels"),
     ],
 )
 def test_what_is_no_continuous_recording_is_one_line(tmp_path: Path, more: Any, says: str):

@@ -139,7 +139,7 @@ def test_a_recording_in_several_files_is_one(tmp_path: Path):
         alone.mkdir(exist_ok=True)
         (tmp_path / third).rename(alone / third)
         refused(alone / third, "goes on in")
-        refused(tmp_path / first, f"goes on in {third}: put that beside it")
+        refused(tmp_path / first, f"goes on in {third}: put it beside it")
         (tmp_path / third).write_bytes((alone / third).read_bytes()[:-500])
         with pytest.raises(UsageError, match=f"recording .*{third} is cut off"):
             read_recording(tmp_path / first)

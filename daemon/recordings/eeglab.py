@@ -112,11 +112,11 @@ def _samples(path: Path, eeg: Mapping[str, Any]) -> Float64:
     values = np.asarray(data)
     if values.dtype.kind not in "fiu" or not values.size:
         raise _broken(path, "EEG.data holds no samples")
-    channels = _number(eeg.get("nbchan", len(values) if values.ndim > 1 else 1))
-    if not channels > 0 or values.size % channels or (values.ndim > 1 and len(values) != channels):
-        raise _broken(path, f"EEG.data is no table of EEG.nbchan = {channels:g} channels")
+    channels = _count(eeg.get("nbchan", len(values) if values.ndim > 1 else 1))
+    if not channels or values.size % channels or (values.ndim > 1 and len(values) != channels):
+        raise _broken(path, f"EEG.data is no table of EEG.nbchan = {channels} channels")
     # One channel, or one sample, comes without the dimension of length 1.
-    return np.ascontiguousarray(values.reshape(int(channels), -1).T, np.float64)
+    return np.ascontiguousarray(values.reshape(channels, -1).T, np.float64)
 
 
 def _beside(path: Path, eeg: Mapping[str, Any]) -> Samples:
@@ -129,14 +129,14 @@ def _beside(path: Path, eeg: Mapping[str, Any]) -> Samples:
     file = next((f for f in (path.with_name(name), path.with_suffix(".fdt")) if f.is_file()), None)
     if file is None:
         raise UsageError(f"recording {path} has its samples in {clean(name)}: put it beside it")
-    channels, points = (_number(eeg.get(key)) for key in ("nbchan", "pnts"))
+    channels, points = (_count(eeg.get(key)) for key in ("nbchan", "pnts"))
     size = file.stat().st_size
-    if not (channels > 0 and points > 0) or size != 4 * channels * points:
+    if not size or size != 4 * channels * points:
         raise UsageError(
             f"recording {path} is cut off or corrupt: {file.name} has {size} bytes, where "
-            f"{channels:g} channels of {points:g} samples take 4 bytes each"
+            f"{channels} channels of {points} samples take 4 bytes each"
         )
-    return np.fromfile(file, "<f4").reshape(int(points), int(channels))
+    return np.fromfile(file, "<f4").reshape(points, channels)
 
 
 def _events(struct: Any, rate: float) -> list[Note]:
@@ -163,6 +163,12 @@ def _number(value: Any) -> float:
     """The number that ``value`` is or holds alone; NaN for anything else."""
     array = np.asarray(value)
     return float(array.item()) if array.size == 1 and array.dtype.kind in "biuf" else math.nan
+
+
+def _count(value: Any) -> int:
+    """The whole number above 0 that ``value`` is; 0 for anything else."""
+    number = _number(value)
+    return int(number) if number > 0 and number % 1 == 0 else 0
 
 
 def _text(value: Any) -> str:

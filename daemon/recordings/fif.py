@@ -15,6 +15,7 @@ from daemon.recordings.recording import Recording, from_file
 from daemon.recordings.tags import first_part, parts_behind, read_contents
 from daemon.recordings.triggers import codes, is_trigger, without_bits
 from daemon.records import Samples
+from daemon.text import clean
 
 
 def read_fif(path: Path, type: str) -> Recording:
@@ -39,7 +40,7 @@ def read_fif(path: Path, type: str) -> Recording:
         raise UsageError(f"recording {path} continues {first.name}: give that one, it brings this")
     for part in parts_behind(path):
         if not part.is_file():
-            raise UsageError(f"recording {path} goes on in {part.name}: put that beside it")
+            raise UsageError(f"recording {path} goes on in {clean(part.name)}: put it beside it")
     with quiet("mne"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
