@@ -22,6 +22,7 @@ from daemon.errors import UsageError
 from daemon.layout import LAYOUTS, PER_CHANNEL, STANDARD, Layout, layout_text, readings
 
 _FEWEST = 64  # values of a flat window of EEG: a second of one channel, at the least
+_MOST = 1 << 24  # values of a window: a thousand channels at full length
 _PROBED = 3  # random windows by whose outputs logits are known
 
 
@@ -167,6 +168,8 @@ def guessed(network: Network) -> Guess:
             )
         layouts = tuple(layout for layout, _, _ in found)
         _, steps, channels = found[0]
+    if (steps or 1) * (channels or 1) > _MOST:
+        raise UsageError(f"this model takes {_listed(inputs)}: no computer holds such a window")
     logits = _gives_logits(network, layouts[0], steps, channels)
     return Guess(layouts, steps, channels, 2 if classes == 1 else classes, logits)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.encoders.inspection import Refused
+from daemon.text import clean
 
 MAX_FILE = (1 << 31) - (1 << 20)  # what a protocol buffer can hold, less its own frame
 
@@ -62,7 +63,7 @@ def opened(path: Path) -> tuple[Any, str]:
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
-        gist = " ".join(str(error).split())[:200]
+        gist = clean(str(error), 200)
         raise Refused(f"it is no valid ONNX model ({gist}); {_AGAIN}") from None
     return model, digest.hexdigest()
 

@@ -11,8 +11,12 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import numpy as np
+
 from daemon.encoders.container import opened
+from daemon.encoders.described import guessed
 from daemon.encoders.inspection import Refused
+from daemon.encoders.onnx_network import load_onnx
 from daemon.errors import EegdError
 from daemon.recordings.reading import read_recording
 from daemon.rehearsal.session import read_session
@@ -25,6 +29,13 @@ def run(kind: str, path: Path) -> tuple[str, str]:
         if kind == "model":
             with tempfile.TemporaryDirectory() as folder:
                 opened(path, Path(folder))
+        elif kind == "onnx":
+            network, _ = load_onnx(path)
+            guess = guessed(network)
+            # A larger one may take minutes, rightly.
+            if guess.steps and guess.channels and guess.steps * guess.channels < 1 << 20:
+                window = np.zeros((guess.channels, guess.steps), np.float32)
+                network.run("", guess.layouts[0])(window)
         else:
             read_recording(path, type=None)
             if path.suffix == ".xdf":
