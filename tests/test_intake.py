@@ -15,6 +15,7 @@ from daemon.contract import Contract
 from daemon.errors import ContractError
 from daemon.intake import Intake, Stretch
 from daemon.pick import pick_for
+from daemon.reasons import Code, Reason
 from daemon.recordings.reading import read_recording
 from daemon.records import Chunk, StreamDescription
 
@@ -179,8 +180,12 @@ def test_the_window_starts_over_once_every_channel_has_a_voltage(
     start = max(mute)
     stretches = run(intake(FILTERED), samples, stamps, cuts)
     whys = [stretch.why for stretch in stretches if stretch.restart]
-    late = "not every channel had a voltage until now: the window starts over"
-    assert whys == (["", late] if start else [""])
+    late = Reason(
+        Code.NO_VOLTAGE,
+        "not every channel had a voltage until now: the window starts over",
+        tuple(label for label, n in zip(("Cz", "Pz", "M1"), reversed(mute), strict=True) if n),
+    )
+    assert whys == ([None, late] if start else [None])
     found = runs(stretches)
     assert sum(len(part[0]) for part in found) == 400
     alone = runs(run(intake(FILTERED), samples[start:], stamps[start:], []))[0]
