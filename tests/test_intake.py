@@ -197,6 +197,23 @@ def test_the_window_starts_over_once_every_channel_has_a_voltage(
     assert all(one.fault for one in ended[: len(ended) - len(alone[2])])
 
 
+@pytest.mark.parametrize("cuts", [[], [10, 215], list(range(400))])
+def test_a_restart_names_the_channels_that_had_no_voltage_since_the_one_before(
+    cuts: list[int],
+) -> None:
+    samples, stamps = eeg(400), np.arange(400) / 100
+    stamps[200:] += 1
+    samples[:20, 0] = samples[200:220, 1] = samples[350, 0] = np.nan
+    samples[210:230, 2] = np.nan
+    whys = [one.why for one in run(intake(FILTERED), samples, stamps, cuts) if one.restart]
+    assert [why and (why.code, why.channels) for why in whys] == [
+        None,
+        (Code.NO_VOLTAGE, ("M1",)),
+        (Code.GAP, ()),
+        (Code.NO_VOLTAGE, ("Cz", "Pz")),
+    ]
+
+
 def test_a_channel_that_never_has_a_voltage_restarts_nothing() -> None:
     samples, stamps = eeg(400), np.arange(400) / 100
     samples[:, 0] = np.nan

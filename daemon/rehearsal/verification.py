@@ -254,10 +254,13 @@ def _unmeasured(of: Prediction, outcome: Outcome) -> Check:
     return Check(of.sequence, outcome, reason=of.reason, code=of.code, channels=of.channels)
 
 
-def _compared(said: str | None, found: str | None) -> Outcome:
-    """What the codes of two abstentions from one window come to."""
-    comparable = said and found and said not in CONNECTION
-    return "another reason" if comparable and said != found else "confirmed"
+def _compared(published: str | None, recomputed: str | None) -> Outcome:
+    """What the codes of two abstentions from one window come to; None where one has no code.
+
+    Where the connection failed, the recorded EEG shows at most the gap that it left.
+    """
+    comparable = published and recomputed and published not in CONNECTION
+    return "another reason" if comparable and published != recomputed else "confirmed"
 
 
 def _difference(said: Prediction, found: Prediction) -> float:
