@@ -23,10 +23,10 @@ are ``steps``. ``intake`` puts timeline … conditioning together once, for trai
 that between a ``subscription`` and an outlet, with ``commentary`` in the log. ``assembly`` makes
 model, engine, intake and pipeline of a config, ``live`` the whole daemon, again at each reload;
 ``offline`` checks afterwards what was published; ``cli/`` calls them, a file for each kind of thing
-that commands are about. ``records``, ``contract``, ``units``, ``config`` and ``errors`` are the
-words they speak with each other; ``validation`` reads YAML, ``mistakes`` says what is wrong in it,
-``text`` cleans what strangers wrote, ``alike`` tells texts that differ in numbers alone as one,
-``stop`` hears the signals, ``chatter`` keeps libraries quiet.
+that commands are about. ``records``, ``reasons``, ``contract``, ``units``, ``config`` and
+``errors`` are the words they speak with each other; ``validation`` reads YAML, ``mistakes`` says
+what is wrong in it, ``text`` cleans what strangers wrote, ``alike`` tells texts that differ in
+numbers alone as one, ``stop`` hears the signals, ``chatter`` keeps libraries quiet.
 Around it stand ``recordings/`` (files → EEG and markers), ``rehearsal/`` (simulator, replay, demo,
 and what is done with recordings), ``training/`` (recordings →
 a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``

@@ -14,6 +14,7 @@ from typing import Protocol
 import pylsl
 
 from daemon.errors import ContractError, StreamNotFoundError
+from daemon.reasons import Code
 from daemon.records import PROPERTIES, StreamDescription, is_property
 from daemon.text import clean
 
@@ -121,7 +122,8 @@ def refuse_several(found: list[pylsl.StreamInfo], wanted: Wanted) -> None:
         names = "; ".join(sorted(_named(info) for info in found))
         raise ContractError(
             f"{len(found)} streams match {wanted}: {names}. Add name, source_id or hostname "
-            "under stream in the config until only one does"
+            "under stream in the config until only one does",
+            Code.SEVERAL_STREAMS,
         )
 
 
@@ -135,11 +137,11 @@ def describe(info: pylsl.StreamInfo) -> StreamDescription:
     """
     count, rate = info.channel_count(), info.nominal_srate()
     if count > MAX_CHANNELS:
-        raise ContractError(f"{_named(info)} has {count} channels, more than {MAX_CHANNELS}")
+        raise _absurd(info, f"{count} channels, more than {MAX_CHANNELS}")
     if not 0 <= rate <= MAX_RATE:
-        raise ContractError(f"{_named(info)} has a rate of {rate:g} Hz, not 0 to {MAX_RATE:g}")
+        raise _absurd(info, f"a rate of {rate:g} Hz, not 0 to {MAX_RATE:g}")
     if len(info.as_xml()) > MAX_METADATA:
-        raise ContractError(f"{_named(info)} has more than {MAX_METADATA >> 20} MiB of metadata")
+        raise _absurd(info, f"more than {MAX_METADATA >> 20} MiB of metadata")
     labels, units = [""] * count, [""] * count
     channel = info.desc().child("channels").child("channel")
     for n in range(count):
@@ -158,6 +160,10 @@ def describe(info: pylsl.StreamInfo) -> StreamDescription:
         labels=tuple(labels),
         units=tuple(units),
     )
+
+
+def _absurd(info: pylsl.StreamInfo, what: str) -> ContractError:
+    return ContractError(f"{_named(info)} has {what}", Code.ABSURD_STREAM)
 
 
 def _named(info: pylsl.StreamInfo) -> str:

@@ -5,6 +5,12 @@ and what to do. The command line prints the message alone; any other exception i
 keeps its traceback.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daemon.reasons import Code, Reason
+
 
 class EegdError(Exception):
     """Something failed that is neither the user's input nor the stream: exit code 1."""
@@ -19,9 +25,28 @@ class UsageError(EegdError):
 
 
 class ContractError(EegdError):
-    """The stream contradicts the model's contract, or several streams match: exit code 3."""
+    """The stream contradicts the model's contract, or several streams match: exit code 3.
+
+    Attributes
+    ----------
+    reason : Reason
+        The same as a value: a daemon that runs abstains with it.
+    differences : tuple of str
+        What contradicts the contract, a clause each; empty where it is something else.
+    """
 
     exit_code = 3
+
+    def __init__(
+        self,
+        text: str,
+        code: Code = Code.CONTRACT,
+        channels: Sequence[str] = (),
+        differences: Sequence[str] = (),
+    ) -> None:
+        super().__init__(text)
+        self.reason = Reason(code, text, tuple(channels))
+        self.differences = tuple(differences)
 
 
 class StreamNotFoundError(EegdError):

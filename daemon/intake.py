@@ -16,13 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import compress
 from typing import NamedTuple
+
+import numpy as np
 
 from daemon.conditioning import Conditioning
 from daemon.contract import Contract
 from daemon.montage import Montage
 from daemon.pick import Pick
 from daemon.quality import Quality
+from daemon.reasons import Code, Reason
 from daemon.records import Chunk, Float32, Float64
 from daemon.timeline import Segment, Timeline
 from daemon.units import MICROVOLTS
@@ -44,13 +48,13 @@ class Stretch(NamedTuple):
         True: these were never received, the last value before them is repeated.
     restart : bool
         True: the window starts over with this stretch, nothing before it has left a trace.
-    why : str
-        Why it does; empty for the first start.
+    why : Reason or None
+        Why it does; None for the first start.
     off_rate : float or None
         Hz, where the stream is known to be more than 1 % off the rate that it announces.
     ends_window : bool
         Whether a window ends with the last sample.
-    fault : str or None
+    fault : Reason or None
         Why that window cannot be EEG; None for nothing, and where none ends.
     """
 
@@ -59,10 +63,10 @@ class Stretch(NamedTuple):
     received: Float64
     filled: bool
     restart: bool
-    why: str
+    why: Reason | None
     off_rate: float | None
     ends_window: bool
-    fault: str | None
+    fault: Reason | None
 
 
 class Intake:
@@ -112,8 +116,10 @@ class Intake:
         )
         self._offset = 0.0
         self._count = 0
-        # Whether a sample has had a voltage of every channel since the restart.
+        # Whether a sample has had a voltage of every channel since the restart, and which channels
+        # had none in a sample before.
         self._begun = False
+        self._without = np.zeros(len(pick.labels), bool)
 
     def feed(self, chunk: Chunk) -> Iterator[Stretch]:
         """The stretches that ``chunk`` completes, each as soon as it is known.
@@ -153,10 +159,13 @@ class Intake:
         for segment in segments:
             if segment.restart:
                 self._begun = False
+                self._without[:] = False
             if not self._begun:
-                usable = self._quality.usable(self._montage.apply(segment.samples)).all(axis=1)
-                self._begun = bool(usable.any())
-                at = int(usable.argmax())
+                usable = self._quality.usable(self._montage.apply(segment.samples))
+                whole = usable.all(axis=1)
+                self._begun = bool(whole.any())
+                at = int(whole.argmax())
+                self._without |= ~usable[: at if self._begun else None].all(axis=0)
                 if at:
                     before = slice(at)
                     yield replace(
@@ -168,7 +177,11 @@ class Intake:
                         samples=segment.samples[at:],
                         stamps=segment.stamps[at:],
                         restart=True,
-                        why="not every channel had a voltage until now: the window starts over",
+                        why=Reason(
+                            Code.NO_VOLTAGE,
+                            "not every channel had a voltage until now: the window starts over",
+                            tuple(compress(self.pick.labels, self._without)),
+                        ),
                     )
             yield segment
 
@@ -183,7 +196,7 @@ class Intake:
             received=received,
             filled=segment.filled,
             restart=segment.restart and start == 0,
-            why=segment.why if start == 0 else "",
+            why=segment.why if start == 0 else None,
             off_rate=segment.off_rate,
             ends_window=ends_window,
             fault=self._quality.fault() if ends_window else None,

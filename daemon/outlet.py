@@ -69,19 +69,7 @@ class Outlet:
         """Publish; returns the age in seconds: time of pushing minus the window's end."""
         end = prediction.window_end
         age: float = pylsl.local_clock() - end
-        marker = json.dumps(
-            {
-                "sequence": prediction.sequence,
-                "status": prediction.status,
-                "reason": prediction.reason,
-                "label": prediction.label,
-                "probabilities": prediction.probabilities,
-                "window_start": prediction.window_start,
-                "window_end": end,
-                "age_ms": round(age * 1e3, 3),
-                "filled": prediction.filled,
-            }
-        )
+        marker = marker_json(prediction, age)
         self._markers.push_sample([marker], end)
         if prediction.probabilities is not None:
             self._probabilities.push_sample([*prediction.probabilities.values()], end)
@@ -97,6 +85,25 @@ class Outlet:
         ):
             time.sleep(_LINGER)
         del self._markers, self._probabilities, self._codes
+
+
+def marker_json(prediction: Prediction, age: float) -> str:
+    """The marker's text; ``age`` in seconds."""
+    return json.dumps(
+        {
+            "sequence": prediction.sequence,
+            "status": prediction.status,
+            "reason": prediction.reason,
+            "code": prediction.code,
+            "channels": prediction.channels,
+            "label": prediction.label,
+            "probabilities": prediction.probabilities,
+            "window_start": prediction.window_start,
+            "window_end": prediction.window_end,
+            "age_ms": round(age * 1e3, 3),
+            "filled": prediction.filled,
+        }
+    )
 
 
 def _describe(

@@ -92,7 +92,9 @@ def pick_for(
     scales = compared.scales(indices) if indices else ()
     if compared.differences:
         raise ContractError(
-            f"stream {stream} contradicts the model's contract: " + "; ".join(compared.differences)
+            f"stream {stream} contradicts the model's contract: " + "; ".join(compared.differences),
+            channels=tuple(dict.fromkeys(compared.differing)),
+            differences=compared.differences,
         )
     rate = contract.sample_rate if up == down else rate_of(stream, overrides)
     return Pick(compared.needed, indices, scales, rate, up, down, tuple(compared.assumptions))
@@ -105,7 +107,8 @@ class _Comparison:
     ----------
     needed : tuple of str
         Labels of the model's channels in its order, then those that it only refers to.
-    differences, assumptions : list of str
+    differences, assumptions, differing : list of str
+        The last are labels of the channels that differences are about.
     """
 
     def __init__(self, contract: Contract, stream: StreamDescription, overrides: Overrides) -> None:
@@ -114,6 +117,7 @@ class _Comparison:
         self._overrides = overrides
         self.needed = contract.needed
         self.differences: list[str] = []
+        self.differing: list[str] = []
         self.assumptions: list[str] = []
 
     def ratio(self, hop: int | None) -> tuple[int, int]:
@@ -179,6 +183,7 @@ class _Comparison:
         there = set(map(normal_label, labels))
         unknown = [key for key in self._overrides.rename or {} if normal_label(key) not in there]
         if unknown:
+            self.differing += unknown
             self.differences.append(
                 f"stream.rename has {', '.join(unknown)}, which none of its channels is labelled "
                 f"(it has {_listed(labels)})"
@@ -194,7 +199,9 @@ class _Comparison:
             for own, label in zip(announced, channels, strict=True)
             if own != normal_label(label)
         ]
-        if any(own and count[own] == 1 for own, _ in differing):
+        contradicted = [label for own, label in differing if own and count[own] == 1]
+        if contradicted:
+            self.differing += contradicted
             self.differences.append(
                 f"it announces the labels {_listed(self._stream.labels)}, "
                 f"stream.channels says {_listed(channels)}"
@@ -217,6 +224,7 @@ class _Comparison:
             places.setdefault(normal_label(label), []).append(index)
         found = {label: places.get(normal_label(label), []) for label in self.needed}
         missing = [label for label, at in found.items() if not at]
+        self.differing += [label for label, at in found.items() if len(at) != 1]
         if missing:
             self.differences.append(
                 f"missing channel{'s'[: len(missing) > 1]} {', '.join(missing)} "
@@ -261,11 +269,13 @@ class _Comparison:
             if told:
                 self.assumptions.append(f"{what} not known; taken as {told} (stream.unit)")
             else:
+                self.differing += labels
                 self.differences.append(
                     f"{what} none of {', '.join(MICROVOLTS)}; if the samples are in one of them "
                     "all the same, write it under stream.unit"
                 )
         for said, labels in contradicted.items() if not silent and not unknown else ():
+            self.differing += labels
             self.differences.append(
                 f"it announces the unit {said!r} of {_listed(labels)}, stream.unit, which "
                 f"is for channels that announce none, says {told}"

@@ -11,13 +11,14 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 
 from daemon.decision import Decision
 from daemon.intake import Intake, Stretch
+from daemon.reasons import Code, Reason
 from daemon.records import Chunk, Float32, Prediction
 from daemon.ring import Ring
 
@@ -44,14 +45,21 @@ class Engine(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What has happened since the start of the program."""
+    """What has happened since the start of the program.
+
+    ``abstentions`` has a number for every code from the start, so that another thread may read it.
+    """
 
     samples: int = 0
     filled: int = 0
     restarts: int = 0
     ok: int = 0
-    abstained: int = 0
+    abstentions: dict[Code, int] = field(default_factory=lambda: dict.fromkeys(Code, 0))
     skipped: int = 0
+
+    @property
+    def abstained(self) -> int:
+        return sum(self.abstentions.values())
 
 
 class Pipeline:
@@ -158,7 +166,7 @@ class Pipeline:
         """What can wait until a prediction is out; call it after the last one was published."""
         self._engine.catch_up()
 
-    def abstain(self, reason: str, now: float) -> Prediction:
+    def abstain(self, reason: Reason, now: float) -> Prediction:
         """An abstention that belongs to no window: it ends with the last sample received.
 
         ``now`` (seconds, on the samples' clock) stands in where there was none. What comes after
@@ -200,6 +208,7 @@ class Pipeline:
         if stretch.restart:
             self.counts.restarts += 1
             if self._since_restart:
+                assert stretch.why is not None, "only the first start has no reason"
                 yield self._broken_off(stretch.why)
             self._start_over()
         n = len(stretch.received)
@@ -224,7 +233,7 @@ class Pipeline:
             self.counts.skipped += 1
             self._sequence += 1
 
-    def _judge(self, output: Float32, fault: str | None) -> Prediction:
+    def _judge(self, output: Float32, fault: Reason | None) -> Prediction:
         stamps, filled = self._history.window()
         start, end = float(stamps[0]), float(stamps[-1])
         bridged = float(filled.mean()) if self._within(self._filled_at) else 0.0
@@ -245,34 +254,40 @@ class Pipeline:
             filled=bridged,
         )
 
-    def _doubt(self, start: float, end: float, bridged: float, output: Float32) -> str | None:
+    def _doubt(self, start: float, end: float, bridged: float, output: Float32) -> Reason | None:
         if bridged > self._max_filled:
-            return f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}"
+            return Reason(
+                Code.FILLED,
+                f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}",
+            )
         if self._within(self._off_rate[0]):
             assert self._intake is not None
             sent, rate = self._off_rate[1], self._intake.timeline.rate
-            return f"the stream runs at {sent:.5g} Hz, not at {rate:g} Hz"
+            return Reason(Code.OFF_RATE, f"the stream runs at {sent:.5g} Hz, not at {rate:g} Hz")
         if end < start:
-            return "the stream's clock stepped back within the window"
+            return Reason(
+                Code.CLOCK_STEPPED_BACK, "the stream's clock stepped back within the window"
+            )
         if not np.isfinite(output).all():
-            return "the model's output is not finite"
+            return Reason(Code.MODEL_OUTPUT, "the model's output is not finite")
         if len(output) == 1 and not self._decision.logits and not 0 <= output[0] <= 1:
-            return "the model's one output is no probability"
+            return Reason(Code.MODEL_OUTPUT, "the model's one output is no probability")
         return None
 
     def _within(self, position: float) -> bool:
         """Whether the window that ends now holds the sample of that number since the restart."""
         return self._since_restart - position < self._window
 
-    def _broken_off(self, reason: str) -> Prediction:
+    def _broken_off(self, reason: Reason) -> Prediction:
         """An abstention for the samples since the last restart, of which no more come."""
         stamps = self._history.window()[0]
         known = min(self._since_restart, self._window)
         return self._abstention(reason, float(stamps[-known]), float(stamps[-1]), 0.0)
 
-    def _abstention(self, reason: str, start: float, end: float, filled: float) -> Prediction:
-        self.counts.abstained += 1
-        return Prediction(self._next(), "abstain", reason, None, None, start, end, filled)
+    def _abstention(self, reason: Reason, start: float, end: float, filled: float) -> Prediction:
+        self.counts.abstentions[reason.code] += 1
+        span, why = (start, end, filled), (reason.code, reason.channels)
+        return Prediction(self._next(), "abstain", reason.text, None, None, *span, *why)
 
     def _next(self) -> int:
         self._sequence += 1

@@ -15,10 +15,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
 
+from daemon.reasons import Code, Reason
 from daemon.records import Float32
 from daemon.ring import Ring
 
@@ -44,7 +46,7 @@ RAIL = 0.2
 ENOUGH_SECONDS = 0.1
 
 BLOCK = 64  # samples of one summary, at most
-_NAMED = 3  # channels that a reason lists
+_NAMED = 3  # channels that a reason names in its words
 
 
 class Quality:
@@ -141,30 +143,35 @@ class Quality:
             self._gather()
         return given
 
-    def fault(self) -> str | None:
+    def fault(self) -> Reason | None:
         """What is wrong with the window that ended in the last sample pushed; None for nothing."""
         last = self._blocks.window()[:, -1].reshape(5, -1)
         top, bottom = np.maximum(self._top, last[0]), np.minimum(self._bottom, last[1])
         lost = self._lost | (last[4] > 0)
         if lost.any():
-            return f"{self._named(lost)}: values that are not finite numbers"
+            return self._of(lost, Code.NOT_FINITE, "values that are not finite numbers")
         peak = np.maximum(np.abs(top), np.abs(bottom)).astype(np.float64) * self._microvolts
         swing = (top.astype(np.float64) - bottom) * self._microvolts
         wild = (swing > SWING) | (peak >= BEYOND)
         if wild.any():
             largest = np.maximum(swing, peak)[wild].max()
-            return (
-                f"{self._named(wild)}: too large for EEG ({largest:.2g} microvolts): an electrode "
-                "is off, or the stream's unit is not what it announces"
+            return self._of(
+                wild,
+                Code.TOO_LARGE,
+                f"too large for EEG ({largest:.2g} microvolts): an electrode is off, or the "
+                "stream's unit is not what it announces",
             )
         if self._enough and 0 < swing.max() < NOISE:
-            return (
+            return Reason(
+                Code.TOO_SMALL,
                 f"no channel varies by more than {swing.max():.2g} microvolts, less than an "
-                "amplifier's own noise: the stream's unit is not what it announces"
+                "amplifier's own noise: the stream's unit is not what it announces",
+                self._labels,
             )
         flat = self._flat_from >= self._done - self._window
         if flat.any():
-            return f"{self._named(flat)}: flat for {self._second / self._rate:g} s or longer"
+            seconds = self._second / self._rate
+            return self._of(flat, Code.FLAT, f"flat for {seconds:g} s or longer")
         # Most windows have fewer samples at their blocks' own extremes than the rail takes.
         if (self._at_extreme + last[2:4]).max() >= self._rail:
             blocks = self._blocks.window().reshape(5, len(self._labels), -1)
@@ -174,14 +181,15 @@ class Quality:
             railed = at_extreme.max(axis=0) >= self._rail
             if railed.any():
                 share = at_extreme.max() / self._window
-                return f"{self._named(railed)}: stuck at an extreme for {share:.0%} of the window"
+                stuck = f"stuck at an extreme for {share:.0%} of the window"
+                return self._of(railed, Code.SATURATED, stuck)
         return None
 
-    def _named(self, which: npt.NDArray[np.bool_]) -> str:
-        labels = [label for label, named in zip(self._labels, which, strict=True) if named]
+    def _of(self, which: npt.NDArray[np.bool_], code: Code, what: str) -> Reason:
+        labels = tuple(compress(self._labels, which))
         more = len(labels) - _NAMED
         listed = ", ".join(labels[:_NAMED]) + f" and {more} more" * (more > 0)
-        return f"channel{'s'[: len(labels) > 1]} {listed}"
+        return Reason(code, f"channel{'s'[: len(labels) > 1]} {listed}: {what}", labels)
 
     def _gather(self) -> None:
         """What all blocks but the next, the last sample's, say of a window that ends with it."""

@@ -109,7 +109,7 @@ class Prediction:
         missing number shows a skipped window.
     status : "ok" or "abstain"
     reason : str or None
-        Why it abstains; None for ``ok``.
+        Why it abstains, for people; None for ``ok``.
     label : str or None
         The class, or None below the threshold and for an abstention.
     probabilities : mapping of class to float, or None
@@ -118,6 +118,11 @@ class Prediction:
         Times of the window's first and last sample, in seconds.
     filled : float
         Fraction of the window that was bridged, 0 … 1.
+    code : str or None
+        Why it abstains, for programs: one of `daemon.reasons.Code`. None for ``ok``, and for what
+        an eegd published before there were codes.
+    channels : tuple of str
+        Labels of all channels that the reason is about.
     """
 
     sequence: int
@@ -128,3 +133,5 @@ class Prediction:
     window_start: float
     window_end: float
     filled: float
+    code: str | None = None
+    channels: tuple[str, ...] = ()

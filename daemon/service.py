@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daemon.commentary import Commentary
 from daemon.discovery import Wanted
@@ -18,6 +18,7 @@ from daemon.inlet import StreamLostError, now
 from daemon.intake import Intake
 from daemon.outlet import Outlet
 from daemon.pipeline import Counts, Pipeline
+from daemon.reasons import Code, Reason
 from daemon.records import Prediction, StreamDescription
 from daemon.subscription import Subscription, subscribe
 
@@ -99,7 +100,7 @@ class Service:
         self.reconnects = 0
         self._commentary = Commentary()
         self._subscription: Subscription | None = None
-        self._refusal = ""
+        self._refusal: Reason | None = None
         self._retry = _RETRY
         self._took = 0.0  # seconds, the latest answer
 
@@ -225,9 +226,9 @@ class Service:
             self._lose(subscription, subscription.lost)
         elif subscription.replaced:
             silent = f"stream {subscription.stream} stays silent and another one matches"
-            self._lose(subscription, silent)
+            self._lose(subscription, Reason(Code.STALLED, silent))
         elif subscription.silence > self._stall_after and not subscription.stalled:
-            self._abstain(f"no sample for {self._stall_after:g} s")
+            self._abstain(Reason(Code.STALLED, f"no sample for {self._stall_after:g} s"))
             subscription.look_out()
 
     def _feed(self, subscription: Subscription) -> None:
@@ -252,12 +253,14 @@ class Service:
         if subscription is not None and self._followed is not new:
             try:
                 if new.wanted != self._wanted:
-                    raise ContractError("the config has changed: another stream is wanted now")
+                    raise ContractError(
+                        "the config has changed: another stream is wanted now", Code.RELOAD
+                    )
                 new.pipeline.connect(new.intake(subscription.stream))
                 self._followed = new
             except ContractError as error:
                 self._drain(subscription)
-                self._lose(subscription, str(error))
+                self._lose(subscription, error.reason)
         if not self.connected or new.pipeline.fullness >= self._pipeline.fullness:
             self._take_over(new)
 
@@ -271,7 +274,7 @@ class Service:
         self._followed = None
         log.info("the reloaded config and model have taken over")
 
-    def _abstain(self, reason: str) -> None:
+    def _abstain(self, reason: Reason) -> None:
         log.warning("abstaining: %s", reason)
         self._flush()
         self._outlet.push(self._pipeline.abstain(reason, now()))
@@ -289,7 +292,7 @@ class Service:
             self._observe(self._outlet.push(prediction), compute)
             begin = time.perf_counter()
 
-    def _lose(self, subscription: Subscription, reason: str) -> None:
+    def _lose(self, subscription: Subscription, reason: Reason) -> None:
         self._commentary.leave_out(subscription.close())
         self._subscription = None
         if subscription.stalled:
@@ -300,15 +303,16 @@ class Service:
     def _reconnect(self) -> None:
         try:
             self._connect(timeout=None)
-            self._refusal = ""
+            self._refusal = None
             self._retry = _RETRY
             return
         except StreamLostError as error:
             log.warning("%s", error)  # the abstention is out
         except ContractError as error:
-            if str(error) != self._refusal:
-                self._refusal = str(error)
-                self._abstain(f"waiting for the right stream: {error}")
+            if error.reason != self._refusal:
+                self._refusal = error.reason
+                waiting = f"waiting for the right stream: {error.reason}"
+                self._abstain(replace(error.reason, text=waiting))
         self._pause(self._retry)
         self._retry = min(2 * self._retry, _RETRY_MOST)
 

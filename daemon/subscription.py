@@ -19,6 +19,7 @@ from daemon.discovery import Lookout, Wanted, resolve
 from daemon.errors import ContractError
 from daemon.inlet import Inlet, StreamLostError
 from daemon.intake import Intake
+from daemon.reasons import Code, Reason
 from daemon.records import Chunk, StreamDescription
 
 log = logging.getLogger(__name__)
@@ -36,15 +37,15 @@ class Subscription:
         Made for the stream.
     backlog : Chunk
         Samples that were received and have not been taken.
-    lost : str
-        Why nothing more will come; empty while it may.
+    lost : Reason or None
+        Why nothing more will come; None while it may.
     """
 
     def __init__(self, inlet: Inlet, intake: Intake, wanted: Wanted) -> None:
         self.stream = inlet.stream
         self.intake = intake
         self.backlog = _NOTHING
-        self.lost = ""
+        self.lost: Reason | None = None
         self._inlet = inlet
         self._wanted = wanted
         self._lookout: Lookout | None = None
@@ -81,7 +82,7 @@ class Subscription:
         try:
             chunk = self._inlet.pull(timeout)
         except StreamLostError as error:
-            self.lost = str(error)
+            self.lost = Reason(Code.STREAM_LOST, str(error))
             return
         if chunk is not None:
             self._heard = time.monotonic()

@@ -42,6 +42,7 @@ import numpy.typing as npt
 from daemon.clock import Clock
 from daemon.habits import LATE
 from daemon.offsets import step
+from daemon.reasons import Code, Reason
 from daemon.records import Chunk, Float64, Samples
 
 BACKLOG = 60.0  # seconds of a held-up sender's samples that are waited for
@@ -63,8 +64,8 @@ class Segment:
         True: these were never received, the last value before them is repeated.
     restart : bool
         True: the timeline starts over with this segment's first sample.
-    why : str
-        Why it does; empty for the first start.
+    why : Reason or None
+        Why it does; None for the first start.
     off_rate : float or None
         Hz, where the sender is known to be more than 1 % off the nominal rate.
     """
@@ -73,7 +74,7 @@ class Segment:
     stamps: Float64
     filled: bool = False
     restart: bool = False
-    why: str = ""
+    why: Reason | None = None
     off_rate: float | None = None
 
 
@@ -112,7 +113,7 @@ class Timeline:
         """Start over: the next sample is the first, of a sender of which nothing is known."""
         self._clock: Clock | None = None
         self._starting = True
-        self._why = ""
+        self._why: Reason | None = None
         self._held: list[Chunk] = []
         self._waiting = 0
         self._last: Segment | None = None
@@ -259,10 +260,15 @@ class Timeline:
             if missing <= self._fill_up_to:
                 yield self._bridge(missing, clock.step)
                 return
-            self._why = f"{missing} samples ({shift:.3g} s) are missing: the window starts over"
+            self._why = Reason(
+                Code.GAP, f"{missing} samples ({shift:.3g} s) are missing: the window starts over"
+            )
         else:
             self.back_steps += 1
-            self._why = f"the clock stepped back by {-shift:.3g} s: the window starts over"
+            self._why = Reason(
+                Code.CLOCK_STEPPED_BACK,
+                f"the clock stepped back by {-shift:.3g} s: the window starts over",
+            )
         self._starting = True
 
     def _bridge(self, missing: int, period: float) -> Segment:
@@ -280,7 +286,7 @@ class Timeline:
             why=self._why,
             off_rate=self._off_rate,
         )
-        self._starting, self._why = False, ""
+        self._starting, self._why = False, None
         return self._last
 
     @property

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from daemon.config import StreamConfig
 from daemon.contract import Contract
+from daemon.discovery import MAX_CHANNELS
 from daemon.ops.announcement import MAX_CLASSES, MAX_MARKER, announcement, marker
 
 GOOD = {
@@ -68,7 +69,11 @@ def test_names_and_reasons_are_cleaned() -> None:
     )
     assert said is not None
     assert said.label == "a\ufffd[2J"
+    assert (said.code, said.channels) == (None, ())
     assert said.reason == "x \ufffdy"
+    said = marker(json.dumps({**GOOD, "code": "fl\nat", "channels": ["C\x1b3"]}), 0.0)
+    assert said is not None
+    assert (said.code, said.channels) == ("fl at", ("C\ufffd3",))
 
 
 def test_absurd_ones_are_nothing() -> None:
@@ -82,6 +87,9 @@ def test_absurd_ones_are_nothing() -> None:
         json.dumps({**GOOD, "age_ms": float("nan")}),
         json.dumps({**GOOD, "probabilities": many}),
         json.dumps({**GOOD, "reason": "x" * MAX_MARKER}),
+        json.dumps({**GOOD, "code": 1}),
+        json.dumps({**GOOD, "channels": "Cz"}),
+        json.dumps({**GOOD, "channels": ["Cz"] * (MAX_CHANNELS + 1)}),
     ):
         assert marker(wrong, 0.0) is None, wrong[:80]
     for stamp in (float("nan"), float("inf"), -1e300):

@@ -14,6 +14,7 @@ from daemon.discovery import MAX_CHANNELS, MAX_RATE, describe, matches
 from daemon.errors import ContractError
 from daemon.inlet import Inlet
 from daemon.pick import pick_for
+from daemon.reasons import Code
 
 
 def announced(
@@ -61,8 +62,9 @@ def test_a_cleaned_label_is_still_no_channel_of_the_model() -> None:
 def test_more_than_any_amplifier_has_is_refused(
     info: Any, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ContractError, match=said.replace("+", r"\+")):
+    with pytest.raises(ContractError, match=said.replace("+", r"\+")) as refused:
         describe(info)
+    assert refused.value.reason.code is Code.ABSURD_STREAM
     # Before pylsl and liblsl reserve memory for it.
     monkeypatch.setattr(inlet.pylsl, "StreamInlet", lambda *_, **__: pytest.fail("subscribed"))
     with pytest.raises(ContractError):

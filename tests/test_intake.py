@@ -15,6 +15,7 @@ from daemon.contract import Contract
 from daemon.errors import ContractError
 from daemon.intake import Intake, Stretch
 from daemon.pick import pick_for
+from daemon.reasons import Code, Reason
 from daemon.recordings.reading import read_recording
 from daemon.records import Chunk, StreamDescription
 
@@ -179,8 +180,12 @@ def test_the_window_starts_over_once_every_channel_has_a_voltage(
     start = max(mute)
     stretches = run(intake(FILTERED), samples, stamps, cuts)
     whys = [stretch.why for stretch in stretches if stretch.restart]
-    late = "not every channel had a voltage until now: the window starts over"
-    assert whys == (["", late] if start else [""])
+    late = Reason(
+        Code.NO_VOLTAGE,
+        "not every channel had a voltage until now: the window starts over",
+        tuple(label for label, n in zip(("Cz", "Pz", "M1"), reversed(mute), strict=True) if n),
+    )
+    assert whys == ([None, late] if start else [None])
     found = runs(stretches)
     assert sum(len(part[0]) for part in found) == 400
     alone = runs(run(intake(FILTERED), samples[start:], stamps[start:], []))[0]
@@ -190,6 +195,23 @@ def test_the_window_starts_over_once_every_channel_has_a_voltage(
     # Nothing that ended before could have been answered.
     ended = [stretch for stretch in stretches if stretch.ends_window]
     assert all(one.fault for one in ended[: len(ended) - len(alone[2])])
+
+
+@pytest.mark.parametrize("cuts", [[], [10, 215], list(range(400))])
+def test_a_restart_names_the_channels_that_had_no_voltage_since_the_one_before(
+    cuts: list[int],
+) -> None:
+    samples, stamps = eeg(400), np.arange(400) / 100
+    stamps[200:] += 1
+    samples[:20, 0] = samples[200:220, 1] = samples[350, 0] = np.nan
+    samples[210:230, 2] = np.nan
+    whys = [one.why for one in run(intake(FILTERED), samples, stamps, cuts) if one.restart]
+    assert [why and (why.code, why.channels) for why in whys] == [
+        None,
+        (Code.NO_VOLTAGE, ("M1",)),
+        (Code.GAP, ()),
+        (Code.NO_VOLTAGE, ("Cz", "Pz")),
+    ]
 
 
 def test_a_channel_that_never_has_a_voltage_restarts_nothing() -> None:

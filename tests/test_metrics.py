@@ -17,12 +17,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon.errors import UsageError
 from daemon.ops.metrics import CONNECTIONS, PATIENCE, Metrics
 from daemon.pipeline import Counts
+from daemon.reasons import Code
+
+NONE = dict.fromkeys(Code, 0)
 
 
 @dataclass
 class Fixed:
     counts: Counts = field(
-        default_factory=lambda: Counts(samples=5, filled=1, ok=3, abstained=2, skipped=7)
+        default_factory=lambda: Counts(
+            samples=5, filled=1, ok=3, abstentions={**NONE, Code.FLAT: 2}, skipped=7
+        )
     )
     gaps: int = 4
     connected: bool = True
@@ -80,6 +85,8 @@ def test_every_figure_has_its_name(metrics: Metrics, port: int) -> None:
         "eegd_samples_total": 5,
         "eegd_predictions_total ok": 3,
         "eegd_predictions_total abstain": 2,
+        **{f"eegd_abstentions_total {code}": 0 for code in Code},
+        "eegd_abstentions_total flat": 2,
         "eegd_windows_skipped_total": 7,
         "eegd_gaps_total": 4,
         "eegd_samples_filled_total": 1,

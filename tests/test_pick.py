@@ -7,6 +7,7 @@ from daemon.config import StreamConfig
 from daemon.contract import Contract
 from daemon.errors import ContractError
 from daemon.pick import Pick, pick_for
+from daemon.reasons import Code
 from daemon.records import StreamDescription
 from daemon.steps import Step
 
@@ -25,11 +26,20 @@ STREAM = StreamDescription(
 )
 
 
-def refusal(stream: StreamDescription, **told: Any) -> str:
-    """What is said of ``stream``, of which a config has ``told`` more."""
+def refused(stream: StreamDescription, **told: Any) -> ContractError:
+    """The error for ``stream``, of which a config has ``told`` more."""
     with pytest.raises(ContractError) as caught:
         pick_for(CONTRACT, stream, StreamConfig(**told))
-    message = str(caught.value)
+    error = caught.value
+    assert error.reason.code is Code.CONTRACT
+    assert str(error) == error.reason.text
+    assert str(error).endswith("contract: " + "; ".join(error.differences))
+    return error
+
+
+def refusal(stream: StreamDescription, **told: Any) -> str:
+    """What is said of ``stream``, of which a config has ``told`` more."""
+    message = str(refused(stream, **told))
     assert "\n" not in message
     assert "'Amp'" in message
     return message
@@ -57,6 +67,26 @@ def test_every_difference_is_named_at_once() -> None:
     )
     for part in ("strings", "250 Hz", "160 Hz", "missing channel Fp1", "A, O2, Cz, B"):
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "channels"),
+    [
+        ({"sample_rate": 250.0}, {}, ()),
+        ({"labels": ("A", "O2", "B", "C")}, {}, ("Fp1", "Cz")),
+        ({"labels": ("Cz", "O2", "cz", "Fp1")}, {}, ("Cz",)),
+        ({"labels": ("Cz", "A", "cz", "Fp1"), "sample_rate": 250.0}, {}, ("Cz", "O2")),
+        ({"units": ("V", "counts", "mV", "counts")}, {}, ("Fp1", "O2")),
+        ({"units": ("V", "mV", "uV", "uV")}, {"unit": "microvolts"}, ("O2",)),
+        ({}, {"rename": {"A9": "Fz"}}, ("A9",)),
+        ({}, {"channels": ("EXG1", "Oz", "Cz", "Fp1")}, ("Oz",)),
+        ({}, {"channels": ("O2", "Fp1")}, ()),
+    ],
+)
+def test_channels_that_differ_are_named_as_data(
+    change: dict[str, Any], told: dict[str, Any], channels: tuple[str, ...]
+) -> None:
+    assert refused(replace(STREAM, **change), **told).reason.channels == channels
 
 
 def test_an_irregular_stream_is_refused_with_the_key_that_mends_it() -> None:

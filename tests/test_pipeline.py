@@ -17,6 +17,7 @@ from daemon.encoders.streaming import StreamingEngine
 from daemon.intake import Intake
 from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
+from daemon.reasons import Code, Reason
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
 from daemon.ring import Ring
 
@@ -138,6 +139,7 @@ def test_a_long_gap_restarts_the_window_and_sequence_goes_on() -> None:
         "100 samples (1 s) are missing: the window starts over",
         *[None] * 6,
     ]
+    assert [p.code for p in predictions] == [*[None] * 6, Code.GAP, *[None] * 6]
     assert pipeline.counts.restarts == 2
     assert pipeline.gaps == 1
 
@@ -151,10 +153,12 @@ def test_a_bridged_window_says_how_much_and_abstains_beyond_the_limit() -> None:
     assert all((p.status == "abstain") == (p.filled > 0.05) for p in predictions)
     abstained = next(p for p in predictions if p.status == "abstain")
     assert abstained.reason == "10.0% of the window is bridged, more than 5.0%"
+    assert (abstained.code, abstained.channels) == (Code.FILLED, ())
     assert abstained.label is None
     assert abstained.probabilities is None
     assert pipeline.counts.filled == 5
     assert pipeline.counts.abstained == filled.count(0.1)
+    assert pipeline.counts.abstentions[Code.FILLED] == filled.count(0.1)
 
 
 def test_one_nan_abstains_only_the_windows_that_hold_it() -> None:
@@ -167,6 +171,7 @@ def test_one_nan_abstains_only_the_windows_that_hold_it() -> None:
     assert any(holding)
     assert not all(holding)
     assert predictions[10].reason == "channel Cz: values that are not finite numbers"
+    assert (predictions[10].code, predictions[10].channels) == (Code.NOT_FINITE, ("Cz",))
     assert np.isfinite(engine.ring.window()).all()
 
 
@@ -200,7 +205,7 @@ def test_one_bad_value_leaves_no_trace_in_a_running_state(bad: float) -> None:
     for n, (one, other) in enumerate(zip(found, expected, strict=True)):
         if n * 7 <= 123 < n * 7 + WINDOW:
             assert one.status == "abstain"
-            assert str(one.reason).startswith("channel Cz: ")
+            assert one.channels == ("Cz",)
         else:
             assert one == other
 
@@ -219,12 +224,14 @@ def test_newest_only_answers_one_window_and_counts_the_rest() -> None:
 def test_an_abstention_between_windows_starts_a_new_timeline() -> None:
     pipeline, _ = build(hop=10)
     list(pipeline.feed(chunk(np.arange(77))))
-    said = pipeline.abstain("no sample for 1 s", now=99.0)
+    silent = Reason(Code.STALLED, "no sample for 1 s")
+    said = pipeline.abstain(silent, now=99.0)
     assert (said.status, said.reason, said.sequence) == ("abstain", "no sample for 1 s", 3)
+    assert (said.code, said.channels) == ("stalled", ())
     assert said.window_end == 3 + 76 / RATE
     assert said.window_start == 3 + 27 / RATE
     assert not pipeline.window_full
-    again = pipeline.abstain("still none", now=99.0)
+    again = pipeline.abstain(silent, now=99.0)
     assert (again.window_start, again.window_end) == (99.0, 99.0)
     (first, *_) = pipeline.feed(chunk(np.arange(1000, 1060)))
     assert round((first.window_end - 3) * RATE) == 1049
@@ -235,6 +242,7 @@ def test_an_output_that_is_not_finite_abstains(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(engine, "feed", lambda block, answer: np.array([np.nan, 1], np.float32))
     (said,) = pipeline.feed(chunk(np.arange(50)))
     assert (said.status, said.reason) == ("abstain", "the model's output is not finite")
+    assert said.code is Code.MODEL_OUTPUT
 
 
 def test_a_new_estimate_of_the_clock_offset_moves_stamps_and_no_samples() -> None:
@@ -257,10 +265,9 @@ def test_a_clock_that_steps_back_within_a_window_makes_it_abstain() -> None:
     pipeline, _ = build(hop=10)
     stepped = chunk(np.arange(200))
     stepped.stamps[120:] -= 0.9
-    reasons = [p.reason for p in pipeline.feed(stepped)]
-    across = [n * 10 < 120 <= n * 10 + WINDOW - 1 for n in range(len(reasons))]
-    assert [reason is not None for reason in reasons] == across
-    assert "stepped back" in str(reasons[across.index(True)])
+    codes = [p.code for p in pipeline.feed(stepped)]
+    across = [n * 10 < 120 <= n * 10 + WINDOW - 1 for n in range(len(codes))]
+    assert codes == [Code.CLOCK_STEPPED_BACK if stepped else None for stepped in across]
 
 
 def test_a_clock_that_steps_far_back_restarts_the_window() -> None:
@@ -270,6 +277,7 @@ def test_a_clock_that_steps_far_back_restarts_the_window() -> None:
     predictions = list(pipeline.feed(stepped))
     (said,) = [p for p in predictions if p.status == "abstain"]
     assert said.reason == "the clock stepped back by 3.6e+03 s: the window starts over"
+    assert said.code is Code.CLOCK_STEPPED_BACK
     assert said.window_end == stepped.stamps[419]
     assert [p.window_start for p in predictions if p.status == "ok"] == [
         stepped.stamps[n] for n in (*range(0, 371, 10), *range(420, 551, 10))
@@ -293,6 +301,7 @@ def test_a_stream_with_another_rate_makes_every_window_abstain(
     # Windows of half a second are over before the rate can be known from two.
     assert len(predictions) == 56
     assert [p.reason for p in predictions[16:]] == [said] * 40
+    assert {p.code for p in predictions[16:]} == {Code.OFF_RATE}
     assert pipeline.rate_is_off
     assert pipeline.effective_rate == pytest.approx(RATE * speed)
 
@@ -316,7 +325,7 @@ def test_a_pipeline_that_followed_answers_like_one_that_was_fed(followed: int, h
     """And counts on from the one whose place it takes."""
     positions = np.arange(400)
     fed, follower = build(hop)[0], build(hop)[0]
-    fed.abstain("it has a past", 0.0)
+    fed.abstain(Reason(Code.STALLED, "it has a past"), 0.0)
     first = list(fed.feed(chunk(positions[:followed])))
     follower.follow(chunk(positions[:followed]))
     assert follower.counts.ok == 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from daemon.quality import BEYOND, ENOUGH_SECONDS, NOISE, RAIL, STILL, SWING, Quality
+from daemon.reasons import Code, Reason
 from daemon.recordings.reading import read_recording
 from daemon.records import Float32
 from daemon.rehearsal.simulator import Simulator
@@ -17,6 +18,8 @@ from daemon.units import MICROVOLTS, known_unit
 
 RATE = 32.0
 LABELS = ("Fz", "Cz", "Pz")
+
+Verdict = tuple[Code, tuple[str, ...]] | None
 
 
 def eeg(n: int, channels: int = 3, seed: int = 0) -> Float32:
@@ -38,19 +41,19 @@ def verdicts(quality: Quality, samples: Float32, window: int, hop: int, cuts: li
     return found
 
 
-def slow(window: Float32, rate: float) -> str | None:
-    """The kind of fault and its channels, from the whole window."""
+def slow(window: Float32, rate: float) -> Verdict:
+    """The fault's code and all its channels, from the whole window."""
     finite = np.isfinite(window)
     steps, channels = window.shape
     enough = max(round(ENOUGH_SECONDS * rate), 2)
     if not finite.all():
-        return said("finite", ~finite.all(axis=0))
+        return named(Code.NOT_FINITE, ~finite.all(axis=0))
     swing = np.ptp(window.astype(np.float64), axis=0)
     wild = (swing > SWING) | (np.abs(window).max(axis=0) >= BEYOND)
     if wild.any():
-        return said("large", wild)
+        return named(Code.TOO_LARGE, wild)
     if steps >= enough and 0 < swing.max() < NOISE:
-        return "noise"
+        return Code.TOO_SMALL, LABELS
     second = max(min(round(rate), steps), enough)
     flat, railed = np.zeros(channels, bool), np.zeros(channels, bool)
     for c in range(channels):
@@ -61,19 +64,16 @@ def slow(window: Float32, rate: float) -> str | None:
         at = max((column == column.max()).sum(), (column == column.min()).sum())
         railed[c] = at >= max(RAIL * steps, enough)
     if flat.any():
-        return said("flat", flat)
-    return said("stuck", railed) if railed.any() else None
+        return named(Code.FLAT, flat)
+    return named(Code.SATURATED, railed) if railed.any() else None
 
 
-def said(kind: str, which: np.ndarray) -> str:
-    return f"{kind}: {', '.join(itertools.compress(LABELS, which))}"
+def named(code: Code, which: np.ndarray) -> Verdict:
+    return code, tuple(itertools.compress(LABELS, which))
 
 
-def short(reason: str | None) -> str | None:
-    if reason is None or "own noise" in reason:
-        return reason and "noise"
-    kind = next(word for word in ("finite", "large", "flat", "stuck") if word in reason)
-    return f"{kind}: {reason.split(': ')[0].split(' ', 1)[1]}"
+def verdict(reason: Reason | None) -> Verdict:
+    return reason and (reason.code, reason.channels)
 
 
 FAULTS = ("nan", "inf", "huge", "absurd", "hold", "clip", "small", "offset")
@@ -117,7 +117,7 @@ def test_every_window_is_judged_as_if_looked_at_as_a_whole(
     quality = Quality(LABELS, 1.0, RATE, window, hop)
     found = verdicts(quality, samples, window, hop, cuts)
     starts = range(0, len(samples) - window + 1, hop)
-    assert [*map(short, found)] == [slow(samples[s : s + window], RATE) for s in starts]
+    assert [*map(verdict, found)] == [slow(samples[s : s + window], RATE) for s in starts]
     # The same words too, whatever the cuts, and nothing is left of the run before.
     quality.restart()
     assert verdicts(quality, samples, window, hop, list(range(261))) == found
@@ -125,7 +125,7 @@ def test_every_window_is_judged_as_if_looked_at_as_a_whole(
 
 def judged(
     samples: Float32, labels: tuple[str, ...] = LABELS, microvolts: float = 1.0
-) -> str | None:
+) -> Reason | None:
     quality = Quality(labels, microvolts, RATE, len(samples), len(samples))
     quality.push(samples)
     return quality.fault()
@@ -135,23 +135,29 @@ def test_each_fault_is_named_with_its_channel() -> None:
     clean = eeg(320)
     assert judged(clean) is None
 
-    def with_pz(values: np.ndarray | float, part: slice = slice(0, 320)) -> str | None:
+    def with_pz(values: np.ndarray | float, part: slice = slice(0, 320)) -> tuple[Code, str] | None:
         samples = clean.copy()
         samples[part, 2] = values
-        return judged(samples)
+        reason = judged(samples)
+        assert reason is None or reason.channels == ("Pz",)
+        return reason and (reason.code, reason.text)
 
     one = slice(7, 8)
-    assert with_pz(np.nan, one) == "channel Pz: values that are not finite numbers"
-    assert with_pz(np.inf, one) == "channel Pz: values that are not finite numbers"
-    assert str(with_pz(2e6, one)).startswith("channel Pz: too large for EEG (2e+06 microvolts)")
-    assert str(with_pz(3e38)).startswith("channel Pz: too large for EEG (3e+38 microvolts)")
-    assert with_pz(0.0) == "channel Pz: flat for 1 s or longer"
-    assert with_pz(-31.5, slice(100, 132)) == "channel Pz: flat for 1 s or longer"
+    broken = (Code.NOT_FINITE, "channel Pz: values that are not finite numbers")
+    assert with_pz(np.nan, one) == with_pz(np.inf, one) == broken
+    for value, part, words in ((2e6, one, "2e+06"), (3e38, slice(0, 320), "3e+38")):
+        code, text = with_pz(value, part) or (None, "")
+        assert code is Code.TOO_LARGE
+        assert text.startswith(f"channel Pz: too large for EEG ({words} microvolts)")
+    flat = (Code.FLAT, "channel Pz: flat for 1 s or longer")
+    assert with_pz(0.0) == flat
+    assert with_pz(-31.5, slice(100, 132)) == flat
     assert with_pz(-31.5, slice(100, 131)) is None
     # What an upstream high-pass filter leaves of a dead channel.
-    assert with_pz(np.geomspace(1e-2, 1e-9, 320)) == "channel Pz: flat for 1 s or longer"
+    assert with_pz(np.geomspace(1e-2, 1e-9, 320)) == flat
     hum = np.clip(500 * np.sin(2 * np.pi * 50 / 256 * np.arange(320)), -300, 300)
-    assert with_pz(hum) == "channel Pz: stuck at an extreme for 30% of the window"
+    stuck = "channel Pz: stuck at an extreme for 30% of the window"
+    assert with_pz(hum) == (Code.SATURATED, stuck)
 
 
 @pytest.mark.parametrize("rate", [16.0, 32.0, 200.0])
@@ -162,26 +168,33 @@ def test_a_second_is_flat_wherever_it_begins_and_one_sample_less_is_not(rate: fl
             samples = eeg(window)
             samples[start : start + length, 1] = 4
             found = verdicts(Quality(LABELS, 1.0, rate, window, 7), samples, window, 7, [])
-            assert found == [None if length < second else "channel Cz: flat for 1 s or longer"]
+            text = "channel Cz: flat for 1 s or longer"
+            assert found == [None if length < second else Reason(Code.FLAT, text, ("Cz",))]
 
 
-def test_several_channels_are_counted() -> None:
+def test_several_channels_are_counted_in_words_and_all_named_as_data() -> None:
     labels = tuple(f"E{n}" for n in range(1, 33))
     samples = eeg(320, 32)
     samples[:, [3, 9, 20, 30, 31]] = 7
-    assert judged(samples, labels) == "channels E4, E10, E21 and 2 more: flat for 1 s or longer"
+    reason = judged(samples, labels)
+    assert reason is not None
+    assert reason.text == "channels E4, E10, E21 and 2 more: flat for 1 s or longer"
+    assert reason.channels == ("E4", "E10", "E21", "E31", "E32")
 
 
 def test_a_unit_that_cannot_be_right() -> None:
     microvolts = eeg(320)
-    assert "unit" in str(judged(microvolts * np.float32(1e6)))
-    assert "unit" in str(judged(microvolts * np.float32(1e-6)))
+    for factor, code in ((1e6, Code.TOO_LARGE), (1e-6, Code.TOO_SMALL)):
+        reason = judged(microvolts * np.float32(factor))
+        assert reason is not None
+        assert (reason.code, reason.channels) == (code, LABELS)
+        assert "unit" in reason.text
     # The same samples, announced rightly, in the model's unit.
     assert judged(microvolts * np.float32(1e-6), microvolts=1e6) is None
     assert judged(microvolts * np.float32(1e-3), microvolts=1e3) is None
     # One quiet channel among others is flat; it says nothing of the unit.
     microvolts[:, 1] *= np.float32(1e-6)
-    assert judged(microvolts) == "channel Cz: flat for 1 s or longer"
+    assert verdict(judged(microvolts)) == (Code.FLAT, ("Cz",))
 
 
 def test_an_electrodes_offset_is_no_fault() -> None:
@@ -232,5 +245,5 @@ def test_real_recordings_are_faulty_only_where_a_channel_is_dead(name: str) -> N
         found = set(verdicts(Quality(labels, 1.0, rate, window, hop), samples, window, hop, []))
         faults = [reason for reason in found if reason]
         # An auxiliary input that was open, and drives from rail to rail.
-        assert not [reason for reason in faults if not reason.startswith("channel AUX_RIGHT: ")]
+        assert {channel for reason in faults for channel in reason.channels} <= {"AUX_RIGHT"}
         assert faults or "P002" not in name or len(samples) < window

@@ -16,8 +16,10 @@ from daemon.decision import Decision
 from daemon.encoders.window import WindowEngine
 from daemon.errors import ContractError
 from daemon.intake import Intake
+from daemon.per_window import NOTHING
 from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
+from daemon.reasons import Code, Reason
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
 from daemon.service import Parts, Service
 
@@ -34,7 +36,7 @@ class Subscribed:
     def __init__(self, intake: Intake) -> None:
         self.stream = STREAM
         self.intake = intake
-        self.lost = ""
+        self.lost: Reason | None = None
         self.replaced = False
         self.stalled = False
         self.silence = 0.0
@@ -89,7 +91,7 @@ class Life:
         assert self.service.connected
 
     def parts(self, **change: Any) -> Parts:
-        engine = WindowEngine(self._run, 2, WINDOW)
+        engine = WindowEngine(self._run, 2, WINDOW, NOTHING)
         pipeline = Pipeline(
             engine=engine,
             decision=Decision(CONTRACT.classes),
@@ -113,7 +115,7 @@ class Life:
         self, wanted: object, fit: Callable[[StreamDescription], Intake], **_: object
     ) -> Subscribed:
         if self.refused:
-            raise ContractError(self.refused)
+            raise ContractError(self.refused, channels=("number",))
         self.subscribed = Subscribed(fit(STREAM))
         return self.subscribed
 
@@ -147,6 +149,10 @@ class Life:
     def reasons(self) -> list[str]:
         return [one.reason for one in self.said if one.reason]
 
+    @property
+    def codes(self) -> list[str]:
+        return [one.code for one in self.said if one.code]
+
 
 @pytest.fixture
 def life(monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
@@ -164,6 +170,7 @@ def test_no_window_spans_a_stall_although_the_model_is_being_exchanged(life: Lif
     life.hear(range(530, 680))  # 300 samples were lost, and the stamps do not tell
     assert life.windows[0] == (530, 629)
     assert life.reasons == ["no sample for 1 s"]
+    assert life.codes == [Code.STALLED]
 
 
 def test_nothing_of_a_lost_stream_is_answered_after_its_loss_was_said(
@@ -174,16 +181,18 @@ def test_nothing_of_a_lost_stream_is_answered_after_its_loss_was_said(
     life.hear(range(150, 240))
     life.stamped += 4
     life.hear(range(244, 269))  # held back: a gap, or only late?
-    life.subscribed.lost = "stream was lost"
+    life.subscribed.lost = Reason(Code.STREAM_LOST, "stream was lost")
     life.refused = "its rate is 320 Hz, the model needs 100 Hz"
     life.service._tick()
     assert life.reasons[-1] == "stream was lost"
+    assert life.codes[-1] == Code.STREAM_LOST
     said = len(life.said)
     monkeypatch.setattr(life.service, "_pause", lambda seconds: None)
     life.service._tick()
     life.service._tick()
     (refused,) = life.said[said:]
     assert refused.reason == f"waiting for the right stream: {life.refused}"
+    assert (refused.code, refused.channels) == (Code.CONTRACT, ("number",))
     assert refused.window_start == refused.window_end
     assert refused.window_end > 0
 
@@ -209,6 +218,7 @@ def test_what_was_received_is_answered_before_another_stream_is_wanted(life: Lif
     life.service._tick()
     assert life.windows[-1] == (500, 599)
     assert life.reasons == ["the config has changed: another stream is wanted now"]
+    assert life.codes == [Code.RELOAD]
 
 
 def test_a_stop_begins_no_window_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from xdf_writer import XdfWriter
 
 from daemon.errors import UsageError
+from daemon.reasons import Code
 from daemon.rehearsal.session import Session, read_session
 
 STEPS = np.arange(200) / 100
@@ -95,6 +96,7 @@ def test_predictions_lie_on_the_clock_of_the_eeg(tmp_path: Path) -> None:
     xdf.strings(3, [1100.5], ["rest"])
     session = read(tmp_path, xdf)
     assert [p.sequence for p in session.predictions] == [0, 1]
+    assert [(p.code, p.channels) for p in session.predictions] == [(None, ()), (None, ())]
     assert session.predictions[0].probabilities == {"a": 0.75, "b": 0.25}
     assert session.predictions[0].window_end == 1500.0
     # 1500 there is 1100 for the recorder, and 100 for the amplifier; noise does not add up.
@@ -104,6 +106,25 @@ def test_predictions_lie_on_the_clock_of_the_eeg(tmp_path: Path) -> None:
     assert (session.probabilities, session.codes) == (None, None)
     assert [text for _, text in session.eeg.markers] == ["rest"]
     np.testing.assert_array_equal(session.eeg.stamps, 100 + STEPS)
+
+
+def test_codes_and_channels_are_read_as_they_were_published(tmp_path: Path) -> None:
+    """Those of a later version too, which has more codes."""
+    xdf = Writer()
+    xdf.eeg()
+    abstained = {"status": "abstain", "reason": "so", "probabilities": None, "label": None}
+    xdf.ours(
+        [
+            marker(0, code=None, channels=[]),
+            marker(1, **abstained, code="flat", channels=["C3", "A;B"]),
+            marker(2, **abstained, code="not_yet_known", channels=[]),
+        ]
+    )
+    assert [(p.code, p.channels) for p in read(tmp_path, xdf).predictions] == [
+        (None, ()),
+        (Code.FLAT, ("C3", "A;B")),
+        ("not_yet_known", ()),
+    ]
 
 
 @pytest.mark.parametrize("apart", [0.0015, 7.0])
@@ -158,6 +179,9 @@ def test_what_is_no_session_is_refused_in_one_line(tmp_path: Path) -> None:
         (marker(0, window_end=float("nan")), "window_end"),
         (marker(0, probabilities={"a": float("inf")}), "probabilities.a"),
         (marker(0, status="\x1b[31m"), "status"),
+        (marker(0, code=3), "code"),
+        (marker(0, channels="C3"), "channels"),
+        (marker(0, channels=[3]), "channels"),
     ],
 )
 def test_a_marker_that_is_not_ours_is_refused(tmp_path: Path, text: str, says: str) -> None:

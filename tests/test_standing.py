@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from daemon.config import StreamConfig
@@ -23,7 +22,6 @@ from daemon.ops.standing import (
 )
 from daemon.ops.traces import Traces
 from daemon.ops.watch import screen
-from daemon.quality import Quality
 from daemon.records import StreamDescription
 
 CLASSES = ("rest", "left")
@@ -46,8 +44,18 @@ def ok(sequence: int = 0, stamp: float = 500.0, age_ms: float = 1.0) -> Marker:
     )
 
 
-def abstain(reason: str, stamp: float = 500.0) -> Marker:
-    return Marker(sequence=0, status="abstain", reason=reason, age_ms=0.0, stamp=stamp)
+def abstain(
+    reason: str, stamp: float = 500.0, code: str | None = None, channels: tuple[str, ...] = ()
+) -> Marker:
+    return Marker(
+        sequence=0,
+        status="abstain",
+        reason=reason,
+        code=code,
+        channels=channels,
+        age_ms=0.0,
+        stamp=stamp,
+    )
 
 
 def seen(*markers: Marker, **changes: Any) -> Snapshot:
@@ -189,28 +197,44 @@ def test_a_renamed_stream_fits_and_is_shown_by_the_models_names() -> None:
     assert facts(whole)["fit"] == "fits"
 
 
-def test_reasons_that_differ_in_numbers_are_one_with_their_range() -> None:
+def test_reasons_of_one_code_and_channels_are_one_with_the_words_of_the_last() -> None:
     rates = (117.0, 131.5, 98.2)
-    markers = [abstain(f"the stream runs at {rate:.5g} Hz", n) for n, rate in enumerate(rates)]
+    markers = [
+        abstain(f"the stream runs at {rate:.5g} Hz", n, code="off_rate")
+        for n, rate in enumerate(rates)
+    ]
     (found,) = abstentions(seen(*markers))
-    assert found.reason == "the stream runs at 98.2 … 131.5 Hz"
+    assert found.reason == "the stream runs at 98.2 Hz"
     assert (found.first, found.last, found.count) == (0, 2, 3)
+    flat = [abstain("flat", n, "flat", labels) for n, labels in enumerate([("Fp1",), ("Cz",)])]
+    assert [found.count for found in abstentions(seen(*flat))] == [1, 1]
+
+
+def test_an_abstention_without_words_is_one_too() -> None:
+    silent = abstain("", code="flat").model_copy(update={"reason": None})
+    assert standing(seen(silent)).kind == "abstaining"
+    assert [found.reason for found in abstentions(seen(silent))] == [""]
 
 
 def test_channels_that_the_daemon_names_are_bad_beside_those_seen_here() -> None:
-    flat = abstain("channels Fp1, Cz and 3 more: flat for 1 s or longer")
+    labels = ("Fp1", "B: ref", "Cz", "C3", "C4")  # the words name three of them
+    flat = abstain("channels Fp1, B: ref, Cz and 2 more: flat", code="flat", channels=labels)
     own = {"Cz": "at a rail", "O2": "no numbers"}
-    assert bad_channels(seen(flat, bad=own)) == {"Fp1": "flat for 1 s or longer", **own}
+    assert bad_channels(seen(flat, bad=own)) == {**dict.fromkeys(labels, "flat"), **own}
+    assert facts(seen(flat, bad=own))["bad"] == (
+        "flat: Fp1, B: ref, C3, C4; at a rail: Cz; no numbers: O2"
+    )
     assert bad_channels(seen(flat, ok())) == {}
-    assert bad_channels(seen(abstain("no sample for 1 s"))) == {}
+    assert bad_channels(seen(abstain("no sample for 1 s", code="stalled"))) == {}
 
 
-def test_the_daemons_own_words_name_channels_in_that_form() -> None:
-    quality = Quality(("Fp1", "Cz"), 1.0, 100.0, 200, 100)
-    quality.push(np.zeros((200, 2), np.float32) + [[0, 1]] * np.arange(200)[:, None] % 7)
-    reason = quality.fault()
-    assert reason is not None
-    assert [*bad_channels(seen(abstain(reason)))] == ["Fp1"]
+def test_channels_that_a_refused_stream_lacks_are_not_bad() -> None:
+    refused = abstain("missing channel Cz", code="contract", channels=("Cz",))
+    assert bad_channels(seen(refused)) == {}
+
+
+def test_words_that_look_like_channels_are_not_read() -> None:
+    assert bad_channels(seen(abstain("channel Fp1: flat for 1 s or longer"))) == {}
 
 
 def test_classes_come_in_the_contracts_order() -> None:

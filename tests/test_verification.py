@@ -18,9 +18,10 @@ from daemon.decision import Decision
 from daemon.intake import Intake
 from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
+from daemon.reasons import Code, Reason
 from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
-from daemon.rehearsal.findings import Findings
+from daemon.rehearsal.findings import Abstained, Findings
 from daemon.rehearsal.runs import settling
 from daemon.rehearsal.session import Session, Track
 from daemon.rehearsal.tracks import disagreements
@@ -32,6 +33,7 @@ AHEAD = 500.0  # seconds that the daemon's clock is ahead of the amplifier's
 CLASSES = ("a", "b")
 STREAM = StreamDescription("Amp", "EEG", "", "", RATE, "float32", ("Cz",), ("microvolts",))
 FILTERS = [{"highpass": 5}, {"notch": 20}]
+SILENT = Reason(Code.STALLED, "no sample for 1 s")
 
 
 class Fingerprint:
@@ -95,13 +97,13 @@ class Lab:
         chunk = Chunk(self.eeg[block], self.stamps[block], AHEAD)
         self.said += self.pipeline.feed(chunk, newest_only=newest_only)
 
-    def silence(self, reason: str = "no sample for 1 s") -> None:
+    def silence(self, reason: Reason = SILENT) -> None:
         self.said += self.pipeline.flush()
         self.said.append(self.pipeline.abstain(reason, self.stamps[-1] + AHEAD))
 
     def lose(self) -> None:
         """The stream is lost, and connected to anew."""
-        self.silence("stream was lost")
+        self.silence(Reason(Code.STREAM_LOST, "stream was lost"))
         self.pipeline.connect(self.intake())
 
     def recorded(self, keep: np.ndarray | slice = slice(None), noise: float = 0.0) -> Session:
@@ -302,11 +304,57 @@ def test_gaps_and_bad_samples_of_the_amplifier_are_confirmed() -> None:
     found = lab.check()
     assert outcomes(found).keys() == {"recomputed", "confirmed"}
     assert found.faults() == []
-    reasons = {reason: (confirmed, count) for reason, confirmed, count in found.abstentions()}
-    assert reasons == {
-        "channel Cz: values that are not finite numbers": (5, 5),
-        "100 samples (1 s) are missing: the window starts over": (1, 1),
-    }
+    gap = "100 samples (1 s) are missing: the window starts over"
+    assert found.abstentions() == [
+        Abstained("channel Cz: values that are not finite numbers", Code.NOT_FINITE, ("Cz",), 5, 5),
+        Abstained(gap, Code.GAP, (), 1, 1),
+    ]
+    lines = found.text().splitlines()
+    assert f"abstained      1 × gap: {gap} (the recorded EEG shows 1)" in lines
+
+
+def test_a_session_from_before_there_were_codes_is_checked_by_what_it_says() -> None:
+    lab = Lab()
+    lab.eeg[300:310] = np.nan
+    lab.hear(0, 1000)
+    lab.silence()
+    lab.hear(1100, 2000)
+    lab.said = [replace(said, code=None, channels=()) for said in lab.said]
+    found = lab.check()
+    assert found.faults() == []
+    assert [(one.reason, one.code, one.count, one.confirmed) for one in found.abstentions()] == [
+        ("channel Cz: values that are not finite numbers", None, 5, 5),
+        ("no sample for 1 s", None, 1, 0),
+    ]
+    assert "1 × no sample for 1 s (about the connection)" in found.text()
+
+
+def test_an_abstention_for_another_reason_than_the_eeg_gives_is_found() -> None:
+    lab = Lab()
+    lab.eeg[300:310] = np.nan
+    lab.hear(0, 2000)
+    wrong = next(n for n, said in enumerate(lab.said) if said.status == "abstain")
+    lab.said[wrong] = replace(lab.said[wrong], code=Code.FLAT)
+    found = lab.check()
+    assert [check.sequence for check in found.checks if check.outcome == "another reason"] == [
+        lab.said[wrong].sequence
+    ]
+    assert found.faults() == [
+        f"prediction {wrong} abstain for another reason than the recorded EEG gives"
+    ]
+
+
+def test_a_silence_that_the_eeg_shows_as_a_gap_is_no_other_reason() -> None:
+    lab = Lab()
+    lab.hear(0, 1000)
+    lab.silence()
+    lab.hear(1100, 2000)
+    keep = np.delete(np.arange(2000), slice(1000, 1100))
+    found = lab.check(keep=keep)
+    assert outcomes(found)["confirmed"] == 1
+    assert found.faults() == []
+    (silent,) = found.abstentions()
+    assert str(silent) == "1 × stalled: no sample for 1 s (about the connection)"
 
 
 def test_a_daemon_that_fell_silent_lost_its_stream_and_was_started_again() -> None:

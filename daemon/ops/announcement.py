@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from daemon.config import StreamConfig
 from daemon.contract import Contract
+from daemon.discovery import MAX_CHANNELS
 from daemon.text import clean
 from daemon.validation import Model
 
@@ -38,6 +39,8 @@ class Marker(BaseModel):
     sequence: int
     status: Literal["ok", "abstain"]
     reason: Annotated[str, AfterValidator(lambda text: clean(text, _REASON))] | None = None
+    code: Name | None = None
+    channels: Annotated[tuple[Name, ...], Field(max_length=MAX_CHANNELS)] = ()
     label: Name | None = None
     probabilities: Annotated[dict[Name, Finite], Field(max_length=MAX_CLASSES)] | None = None
     age_ms: Finite

@@ -52,7 +52,7 @@ def judged(stream: StreamDescription, config: Config, contract: Contract) -> Off
     try:
         pick = pick_for(contract, stream, wanted, hop=config.window.hop)
     except ContractError as error:
-        return Offer(stream, False, str(error).partition("contradicts the model's contract: ")[2])
+        return Offer(stream, False, "; ".join(error.differences))
     return Offer(stream, True, "; ".join(pick.assumptions))
 
 

@@ -135,12 +135,19 @@ class Metrics(Collector):
         if self._figures is None:
             return
         figures, counts = self._figures, self._figures.counts
+        by_code = dict(counts.abstentions)  # the hot loop goes on counting
         predictions = CounterMetricFamily(
             "eegd_predictions", "Markers published.", labels=["status"]
         )
         predictions.add_metric(["ok"], counts.ok)
-        predictions.add_metric(["abstain"], counts.abstained)
+        predictions.add_metric(["abstain"], sum(by_code.values()))
         yield predictions
+        abstentions = CounterMetricFamily(
+            "eegd_abstentions", "Abstentions, by the code of their reason.", labels=["code"]
+        )
+        for code, count in by_code.items():
+            abstentions.add_metric([code], count)
+        yield abstentions
         for name, what, count in (
             ("samples", "EEG samples received and taken.", counts.samples),
             ("windows_skipped", "Windows that ended and were not answered.", counts.skipped),

@@ -5,15 +5,15 @@ Pure. The page and the terminal say the same, since both say what is decided her
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Literal
 
-from daemon.alike import Alike, shape
 from daemon.errors import ContractError
 from daemon.ops.announcement import MAX_CLASSES
 from daemon.ops.observer import Link, Snapshot
 from daemon.pick import pick_for
+from daemon.reasons import CONNECTION, kind
 from daemon.text import clean
 
 Kind = Literal["good", "waiting", "abstaining", "lost"]
@@ -23,7 +23,6 @@ SIGNS: dict[Kind, str] = {"good": "●", "waiting": "◔", "abstaining": "▲", 
 
 UNKNOWN = "–"
 _SILENT = 2.0  # seconds without a sample until the amplifier is called silent
-_CHANNELS = re.compile(r"channels? (.+?)(?: and \d+ more)?: (.+)")  # of `daemon.quality`
 _LATE = 250.0  # ms from which on an answer is called late
 _PATIENCE = 3.0  # seconds beside five hops until a daemon that should answer is called silent
 
@@ -68,7 +67,8 @@ def standing(seen: Snapshot) -> Standing:
         why = seen.daemon.why or f"no stream {seen.name!r} on LSL; `eegd run` opens it"
         return Standing("waiting", "No daemon", why, f"for {since}")
     last, said = seen.last, seen.said
-    reason = (last.reason or "") if last is not None and last.status == "abstain" else ""
+    abstains = last is not None and last.status == "abstain"
+    reason = (last.reason or "") if last is not None else ""
     if amplifier := _amplifier(seen):
         headline, lasting = amplifier
         return Standing("lost", headline, reason or seen.amplifier.why, lasting)
@@ -79,13 +79,13 @@ def standing(seen: Snapshot) -> Standing:
         return Standing("waiting", "Filling the window", reason, share)
     quiet = seen.now - seen.daemon.heard
     patience = _PATIENCE + 5 * (said.hop_seconds if said else 1.0)
-    if last is None or (reason and quiet > patience):
+    if last is None or (abstains and quiet > patience):
         # It may be filling its window, from its last word or the amplifier's return on.
         filling = seen.now - max(seen.daemon.heard, seen.amplifier.since)
         whole = said.window_seconds if said else None
         if whole is None or filling <= whole + patience:
             return Standing("waiting", "Waiting for a full window", reason)
-    elif reason:
+    elif abstains:
         return Standing("abstaining", "Abstaining", reason)
     if last is None or quiet > patience:
         before = f"; its last word: {reason}" if reason else ""
@@ -131,7 +131,7 @@ def fit(seen: Snapshot) -> tuple[bool | None, str]:
 class Abstention:
     """Abstentions for one reason in a row: stamps of the first and the last, and how many.
 
-    Reasons that differ in their numbers alone are one, with the range of each number.
+    One reason is one code with the same channels; ``reason`` are the words of the last of them.
     """
 
     reason: str
@@ -142,23 +142,17 @@ class Abstention:
 
 def abstentions(seen: Snapshot, most: int = 4) -> list[Abstention]:
     """The latest ones, newest first."""
-    found: list[Abstention] = []
-    alike: Alike | None = None
-    for marker in reversed(seen.markers):
-        if marker.status == "ok":
-            alike = None
-            continue
-        reason = marker.reason or ""
-        if alike is not None and alike.shape == shape(reason):
-            alike.add(reason)
-            latest = found[-1]
-            found[-1] = Abstention(str(alike), marker.stamp, latest.last, latest.count + 1)
-        elif len(found) == most:
-            break
-        else:
-            alike = Alike(reason)
-            found.append(Abstention(reason, marker.stamp, marker.stamp, 1))
-    return found
+    rows = groupby(
+        reversed(seen.markers),
+        key=lambda marker: (
+            marker.status == "abstain" and kind(marker.code, marker.channels, marker.reason)
+        ),
+    )
+    alike = (list(row) for abstained, row in rows if abstained)
+    return [
+        Abstention(row[0].reason or "", row[-1].stamp, row[0].stamp, len(row))
+        for row in islice(alike, most)
+    ]
 
 
 def classes_of(seen: Snapshot) -> tuple[str, ...]:
@@ -174,9 +168,16 @@ def classes_of(seen: Snapshot) -> tuple[str, ...]:
 def bad_channels(seen: Snapshot) -> dict[str, str]:
     """What is wrong with which channel: as the daemon's last word says, else as seen here."""
     last = seen.last
-    found = _CHANNELS.match(last.reason or "") if last and last.status == "abstain" else None
-    said = dict.fromkeys(found[1].split(", "), found[2]) if found else {}
-    return {**said, **seen.bad}
+    if last is None or last.code is None or last.code in CONNECTION:
+        return seen.bad
+    return {**dict.fromkeys(last.channels, last.code.replace("_", " ")), **seen.bad}
+
+
+def _bad_text(seen: Snapshot) -> str:
+    channels: dict[str, list[str]] = {}
+    for label, what in bad_channels(seen).items():
+        channels.setdefault(what, []).append(label)
+    return "; ".join(f"{what}: {', '.join(labels)}" for what, labels in channels.items())
 
 
 def latencies(seen: Snapshot) -> tuple[float, ...]:
@@ -243,7 +244,7 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "reconnects": count("eegd_stream_reconnects_total"),
         "backlog": count("eegd_backlog_samples", " samples"),
         "filled": f"{seen.last.filled:.1%}" if seen.last else UNKNOWN,
-        "bad": "; ".join(f"{label}: {word}" for label, word in bad_channels(seen).items())
+        "bad": _bad_text(seen)
         or ("none" if traces and seen.amplifier.state == "connected" else UNKNOWN),
         "answers": f"of {len(ordered)} answers",
     }

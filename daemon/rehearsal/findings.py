@@ -10,15 +10,16 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from daemon.alike import Alike, shape
+from daemon.reasons import CONNECTION, kind
 from daemon.rehearsal.verification import Check
 from daemon.text import clean
 
 _FAULTS = {
     "contradicted": "abstain where the recorded EEG gives an answer, or the other way round",
+    "another reason": "abstain for another reason than the recorded EEG gives",
     "not found": "name a window that the recorded EEG does not have",
     "lost by the recorder": "had samples that the recording lacks",
     "lost by the daemon": "had samples bridged that the recording has",
@@ -29,6 +30,37 @@ _UNCHECKED = {
     "unsettled": "while filters still remember samples that are not in the recording",
 }
 _LISTED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Abstained:
+    """Abstentions for one reason: those with one code and the same channels.
+
+    Attributes
+    ----------
+    reason : str
+        The words of the first of them.
+    code : str or None
+        None where it was published by an eegd before there were codes.
+    channels : tuple of str
+    count : int
+        How many there are.
+    confirmed : int
+        How many of them the recorded EEG shows too.
+    """
+
+    reason: str
+    code: str | None
+    channels: tuple[str, ...]
+    count: int
+    confirmed: int
+
+    def __str__(self) -> str:
+        connection = self.code in CONNECTION if self.code else not self.confirmed
+        told = "about the connection" if connection else f"the recorded EEG shows {self.confirmed}"
+        first = ", first" if self.count > 1 else ""
+        name = f"{self.code}{first}: " if self.code else ""
+        return f"{self.count} × {name}{self.reason} ({told})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +162,28 @@ class Findings:
                 else "as the markers say"
             )
         shown = [f"{key:<14} {value}" for key, value in lines.items()]
-        for reason, confirmed, count in self.abstentions():
-            told = f"the recorded EEG shows {confirmed}" if confirmed else "about the connection"
-            shown.append(f"{'abstained':<14} {count} × {reason} ({told})")
+        shown += [f"{'abstained':<14} {one}" for one in self.abstentions()]
         agrees = "no" if self.faults() else f"yes, to {self.tolerance:g}"
         shown.append(f"{'agrees':<14} {agrees}")
         return "\n".join(shown)
 
-    def abstentions(self) -> list[tuple[str, int, int]]:
-        """Reason (alike ones as one), how many the EEG shows too, and how many there are."""
-        reasons: dict[str, Alike] = {}
-        counts: Counter[str] = Counter()
-        confirmed: Counter[str] = Counter()
+    def abstentions(self) -> list[Abstained]:
+        """Each reason, the most frequent first; without those that could not be checked."""
+        alike: dict[object, list[Check]] = {}
         for check in self.checks:
             if check.reason is not None and check.outcome not in _UNCHECKED:
-                reason = clean(check.reason, 300)
-                kind = shape(reason)
-                reasons.setdefault(kind, Alike(reason)).add(reason)
-                counts[kind] += 1
-                confirmed[kind] += check.outcome == "confirmed"
-        return [(str(reasons[kind]), confirmed[kind], n) for kind, n in counts.most_common()]
+                key = kind(check.code, check.channels, check.reason)
+                alike.setdefault(key, []).append(check)
+        return [
+            Abstained(
+                reason=clean(first.reason or "", 300),
+                code=clean(first.code) if first.code else None,
+                channels=tuple(map(clean, first.channels)),
+                count=1 + len(more),
+                confirmed=sum(check.outcome == "confirmed" for check in (first, *more)),
+            )
+            for first, *more in sorted(alike.values(), key=len, reverse=True)
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -167,10 +201,7 @@ class Findings:
             "missing": self.missing,
             "restarts": self.restarts,
             "streams": dict(self.streams),
-            "abstentions": [
-                {"reason": reason, "count": count, "confirmed": confirmed}
-                for reason, confirmed, count in self.abstentions()
-            ],
+            "abstentions": [asdict(one) for one in self.abstentions()],
         }
 
 

@@ -16,7 +16,11 @@ from daemon.records import Chunk, Prediction
 
 _BLOCK = 1024
 
-COLUMNS = ("sequence", "status", "reason", "label", "window_start", "window_end", "filled")
+COLUMNS = (
+    *("sequence", "status", "reason", "code", "channels", "label"),
+    *("window_start", "window_end", "filled"),
+)
+_BETWEEN = ";"  # of two channels in one cell
 
 
 def write_predictions(
@@ -69,8 +73,10 @@ def write_predictions(
 
 def _row(prediction: Prediction, classes: int) -> list[object]:
     probabilities = prediction.probabilities
+    cells = {column: getattr(prediction, column) for column in COLUMNS}
+    cells["channels"] = _BETWEEN.join(prediction.channels)
     return [
-        *(getattr(prediction, column) for column in COLUMNS),
+        *cells.values(),
         *(probabilities.values() if probabilities else [None] * classes),
     ]
 

@@ -32,9 +32,12 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Marker(Strict):
+    # `code` and `channels` are in no marker of an eegd before there were codes.
     sequence: int = Field(ge=0)
     status: Literal["ok", "abstain"]
     reason: str | None
+    code: str | None = None
+    channels: tuple[str, ...] = Field(default=(), strict=False)
     label: str | None
     probabilities: dict[str, Number] | None
     window_start: Number

@@ -21,12 +21,13 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from daemon.pipeline import Pipeline
+from daemon.reasons import CONNECTION
 from daemon.records import Prediction
 from daemon.rehearsal.runs import Run, starts
 from daemon.rehearsal.session import Session
@@ -37,6 +38,7 @@ Outcome = Literal[
     "recomputed",  # an `ok` whose probabilities were recomputed: see its difference
     "confirmed",  # an abstention where the pipeline abstains too
     "contradicted",  # one of both abstains and the other does not
+    "another reason",  # both abstain, by another code; not about the connection
     "connection",  # an abstention that the recorded EEG does not show
     "before",  # its samples begin before the recording
     "after",  # its samples end after the recording
@@ -60,8 +62,9 @@ class Check:
         Largest of its probabilities' to the recomputed ones.
     label : bool or None
         Whether the label is the one that follows; None where that cannot be told.
-    reason : str or None
-        The prediction's own.
+    reason, code, channels
+        The prediction's own; what the pipeline says where the prediction was ``ok`` and should
+        not have been.
     """
 
     sequence: int
@@ -69,6 +72,8 @@ class Check:
     difference: float | None = None
     label: bool | None = None
     reason: str | None = None
+    code: str | None = None
+    channels: tuple[str, ...] = ()
 
 
 class Verifier:
@@ -136,7 +141,7 @@ class Verifier:
             if found:
                 yield self._judged(said, found)
             else:
-                yield Check(said.sequence, outcome, reason=said.reason)
+                yield _unmeasured(said, outcome)
 
     def _place(self, n: int) -> tuple[Outcome, Prediction | None]:
         """The pipeline's answer for the same window, or why there is none."""
@@ -223,13 +228,15 @@ class Verifier:
             run.whole = False
             if self._settle:
                 run.settled = max(run.settled, found.window_end + self._settle)
-            if said.filled < found.filled:
-                return Check(said.sequence, "lost by the recorder", reason=said.reason)
-            return Check(said.sequence, "lost by the daemon", reason=said.reason)
+            by_recorder = said.filled < found.filled
+            return _unmeasured(
+                said, "lost by the recorder" if by_recorder else "lost by the daemon"
+            )
         if said.status != found.status:
-            return Check(said.sequence, "contradicted", reason=said.reason or found.reason)
+            abstained = said if said.status == "abstain" else found
+            return _unmeasured(replace(abstained, sequence=said.sequence), "contradicted")
         if said.probabilities is None:
-            return Check(said.sequence, "confirmed", reason=said.reason)
+            return _unmeasured(said, _compared(said.code, found.code))
         difference = _difference(said, found)
         unsettled = found.window_start < run.settled
         label = None
@@ -240,6 +247,20 @@ class Verifier:
         return Check(
             said.sequence, "unsettled" if unsettled else "recomputed", difference, label=label
         )
+
+
+def _unmeasured(of: Prediction, outcome: Outcome) -> Check:
+    """The check ``of`` a prediction whose probabilities are not compared."""
+    return Check(of.sequence, outcome, reason=of.reason, code=of.code, channels=of.channels)
+
+
+def _compared(published: str | None, recomputed: str | None) -> Outcome:
+    """What the codes of two abstentions from one window come to; None where one has no code.
+
+    Where the connection failed, the recorded EEG shows at most the gap that it left.
+    """
+    comparable = published and recomputed and published not in CONNECTION
+    return "another reason" if comparable and published != recomputed else "confirmed"
 
 
 def _difference(said: Prediction, found: Prediction) -> float:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from daemon.contract import Contract
 from daemon.errors import ContractError, UsageError
 from daemon.pick import Pick, pick_for
+from daemon.reasons import Code, Reason
 from daemon.recordings.files import recording_files
 from daemon.recordings.reading import read_for_model
 from daemon.recordings.recording import Recording
@@ -299,7 +300,7 @@ class _Gathered:
             number, first = found
             fault = self._fault(pick, pieces[number], first, steps)
             if fault is not None:
-                self._leave_out(FAULT, 1, file, at, fault)
+                self._leave_out(FAULT, 1, file, at, fault.text)
                 continue
             yield number, first + steps
 
@@ -310,11 +311,11 @@ class _Gathered:
             return True
         return end >= window and self._fault(pick, piece, end - window, window) is None
 
-    def _fault(self, pick: Pick, piece: Stretch, first: int, steps: int) -> str | None:
+    def _fault(self, pick: Pick, piece: Stretch, first: int, steps: int) -> Reason | None:
         """Why the daemon would abstain from the window of ``steps`` that begins there."""
         bridged = piece.bridged(first, steps)
         if bridged > self._training.quality.max_filled:
-            return f"{bridged:.1%} of the window is bridged"
+            return Reason(Code.FILLED, f"{bridged:.1%} of the window is bridged")
         return piece.fault(self._contract, pick, first, steps)
 
 

@@ -15,6 +15,7 @@ from daemon.intake import Stretch as Piece
 from daemon.montage import Montage
 from daemon.pick import Pick
 from daemon.quality import Quality
+from daemon.reasons import Code, Reason
 from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Float32, Float64
 from daemon.timeline import Segment, Timeline
@@ -50,13 +51,14 @@ class Stretch:
     filled: npt.NDArray[np.bool_]
     off_rate: npt.NDArray[np.bool_]
 
-    def fault(self, contract: Contract, pick: Pick, first: int, steps: int) -> str | None:
+    def fault(self, contract: Contract, pick: Pick, first: int, steps: int) -> Reason | None:
         """Why the daemon would abstain from the window of samples [first, first + steps)."""
         count = steps * pick.down // pick.up
         end = int(np.searchsorted(self.received, self.stamps[first + steps - 1], side="right"))
         inside = slice(max(end - count, 0), end)
         if self.off_rate[inside].any():
-            return f"it runs at another rate than {pick.sample_rate:g} Hz"
+            other = f"it runs at another rate than {pick.sample_rate:g} Hz"
+            return Reason(Code.OFF_RATE, other)
         raw, filled = self.raw[inside], self.filled[inside]
         quality = Quality(
             pick.labels, MICROVOLTS[contract.unit], pick.sample_rate, len(raw), len(raw)

@@ -25,7 +25,8 @@ LABELS = ("Fp1", "TRG")
 Chunks = list[tuple[int, bytes]]
 
 MARKER = (
-    b'{"sequence":0,"status":"ok","reason":null,"label":"a","probabilities":{"a":0.75,"b":0.25},'
+    b'{"sequence":0,"status":"ok","reason":null,"code":null,"channels":["Fp1"],"label":"a",'
+    b'"probabilities":{"a":0.75,"b":0.25},'
     b'"window_start":10.0,"window_end":10.1,"age_ms":1.5,"filled":0.0}'
 )
 

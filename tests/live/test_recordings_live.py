@@ -359,7 +359,8 @@ def test_labrecorder_writes_the_same_answers_beside_the_eeg(session: Session) ->
 def read_csv(path: Path, classes: tuple[str, ...]) -> tuple[list[dict[str, str]], np.ndarray]:
     """The rows, and their probabilities."""
     text = path.read_text(encoding="utf-8")
-    header = "sequence,status,reason,label,window_start,window_end,filled," + ",".join(classes)
+    header = "sequence,status,reason,code,channels,label,window_start,window_end,filled,"
+    header += ",".join(classes)
     assert text.partition("\n")[0] == header
     rows = list(csv.DictReader(text.splitlines()))
     return rows, np.array([[float(row[name]) for name in classes] for row in rows])

@@ -23,6 +23,7 @@ from programs import (
 from pylsl.lib import lib
 
 from daemon.encoders.architectures import channel_lstm
+from daemon.reasons import Code
 from daemon.reorder import split_channels
 
 RATE, WINDOW, HOP = 100.0, 60, 25
@@ -275,6 +276,7 @@ def test_what_comes_back_with_another_rate_is_refused_aloud(bundle: Path, tmp_pa
         assert program.stop()[0] == 0
     assert [m["status"] for m in (silent, refused_one, after)] == ["abstain", "abstain", "ok"]
     assert "its rate is 200 Hz, the model needs 100 Hz" in refused_one["reason"]
+    assert [m["code"] for m in (silent, refused_one, after)] == [Code.STALLED, Code.CONTRACT, None]
 
 
 def refused(path: Path) -> tuple[int, str]:

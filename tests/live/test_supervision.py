@@ -15,6 +15,7 @@ from daemon.config import StreamConfig
 from daemon.discovery import resolve
 from daemon.errors import ContractError
 from daemon.inlet import Inlet, StreamLostError
+from daemon.reasons import Code
 
 LABELS = ("Fp1", "Cz")
 
@@ -108,8 +109,9 @@ def test_a_clock_query_that_hangs_stops_nothing(
 def test_the_second_look_names_all_that_match(name: str) -> None:
     outlets = [open_outlet(name, 100, LABELS, source_id=f"amp-{n}") for n in "ab"]
     inlet = opened(name)
-    with pytest.raises(ContractError, match=r"2 streams match .*'amp-a'.*'amp-b'"):
+    with pytest.raises(ContractError, match=r"2 streams match .*'amp-a'.*'amp-b'") as refused:
         inlet.require_only(StreamConfig(name=name))
+    assert refused.value.reason.code is Code.SEVERAL_STREAMS
     del outlets[1]
     time.sleep(0.1)
     inlet.close()
