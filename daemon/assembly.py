@@ -97,8 +97,8 @@ def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
             if loaded.layout == PER_CHANNEL
             else layout_text(loaded.layout),
             "conditioning": ", ".join(map(str, contract.conditioning)) or "none",
-            "per window": ", ".join(map(str, contract.per_window)) or "none",
-            "model gives": contract.output,
+            "per_window": ", ".join(map(str, contract.per_window)) or "none",
+            "gives": contract.output,
             "classes": ", ".join(contract.classes),
             "output": ", ".join(
                 config.output.name + suffix for suffix in ("", "-probabilities", "-codes")

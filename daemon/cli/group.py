@@ -110,7 +110,10 @@ def main() -> None:
     from daemon.ops.repeats import Repeats
 
     for handler in logging.getLogger().handlers:
-        handler.addFilter(Repeats())
+        repeats = Repeats()
+        handler.addFilter(repeats)
+        # The handlers of a program that calls this one within itself are its own.
+        click.get_current_context().call_on_close(partial(handler.removeFilter, repeats))
     # NumPy's products here are those of one window's step: a second thread only costs.
     for library in ("OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")

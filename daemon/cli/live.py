@@ -40,11 +40,12 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
         import_tensorflow(gpu=config.engine.device != "cpu")
         if check:
             from daemon import assembly
+            from daemon.encoders import engines
             from daemon.encoders.described import model_facts
 
             loaded, plan = assembly.load(config)
             # What a run would find out at its start, this has to find out too.
-            _, plan = assembly.build_engine(loaded, plan, loaded.contract.sample_rate)
+            _, plan = engines.build(plan, loaded.contract.sample_rate)
             if as_json:
                 facts = model_facts(loaded.network, loaded, plan)
                 facts["config"] = config.model_dump(mode="json")

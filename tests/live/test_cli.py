@@ -551,7 +551,7 @@ def test_other_shells_get_their_scripts(shell: str, part: str) -> None:
 def test_inspect_tells_of_a_bare_file(bundle: Path) -> None:
     code, out, err = invoke("inspect", str(bundle / "model.keras"))
     assert (code, err) == (0, "")
-    assert "contract   none: a bare Keras file" in out
+    assert "contract   none: a bare model file" in out
     assert f"parameters {small_model().count_params():,}" in out
     assert "sha256" not in out
 
