@@ -45,7 +45,7 @@ def load(config: Config) -> tuple[LoadedModel, Plan]:
 
 
 def build_engine(
-    config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
+    config: Config, loaded: LoadedModel, plan: Plan, step_rate: float | None
 ) -> tuple[Engine, Plan]:
     """The engine, warmed up, and the plan that it came to; see `daemon.encoders.engines.build`."""
     log.info("device %s: %s", plan.device, plan.device_why)
@@ -55,7 +55,7 @@ def build_engine(
         per_channel=loaded.per_channel,
         window=loaded.contract.window,
         hop=config.window.hop,
-        sample_rate=sample_rate,
+        step_rate=step_rate,
     )
     if built.devices != plan.devices:
         log.info("device %s: %s", built.device, built.device_why)
@@ -98,7 +98,8 @@ def build_intake(config: Config, contract: Contract, stream: StreamDescription) 
 def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
     """What a run of ``config`` would do, a line for each fact."""
     contract = loaded.contract
-    seconds = contract.window / contract.sample_rate
+    rate = contract.step_rate
+    seconds = contract.window / rate
     return "\n".join(
         f"{key:<12} {value}"
         for key, value in {
@@ -107,8 +108,8 @@ def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
             "device": f"{plan.device}: {plan.device_why}",
             "engine": f"{plan.kind}: {plan.why}",
             "stream": str(config.stream),
-            "window": f"{contract.window} steps at {contract.sample_rate:g} Hz: {seconds:g} s",
-            "hop": f"{config.window.hop} samples: {config.window.hop / contract.sample_rate:g} s",
+            "window": f"{contract.window} steps at {rate:g} Hz: {seconds:g} s",
+            "hop": f"{config.window.hop} steps: {config.window.hop / rate:g} s",
             "channels": ", ".join(contract.channels),
             "conditioning": ", ".join(map(str, contract.conditioning)) or "none",
             "classes": ", ".join(contract.classes),

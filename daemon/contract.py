@@ -13,7 +13,8 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from daemon.errors import UsageError
-from daemon.steps import Step, require_sensible
+from daemon.steps import Step, model_inputs, require_sensible, samples_per_step
+from daemon.text import normal_label as normal_label
 from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 
@@ -23,20 +24,15 @@ MAX_RATE = 1e6  # Hz
 MAX_STEPS = 10_000_000
 
 
-def normal_label(label: str) -> str:
-    """The form in which labels are compared: no case, spaces or trailing dots."""
-    return "".join(label.split()).rstrip(".").upper()
-
-
 class Contract(Strict):
     """What a model needs: the content of a bundle's ``contract.yaml``.
 
     Attributes
     ----------
     sample_rate : float
-        Hz.
+        Hz, of the EEG.
     window : int
-        Steps of one window.
+        Steps of one window, as the model sees them: after a ``bandpower`` or ``decimate``.
     channels : tuple of str
         Labels in the model's order.
     unit : str
@@ -74,9 +70,28 @@ class Contract(Strict):
     def _sensible_steps(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
         for step in steps:
             _require_distinct([normal_label(label) for label in step.reference or ()])
-        if "sample_rate" in info.data and "channels" in info.data:
-            require_sensible(steps, info.data["sample_rate"], len(info.data["channels"]))
+        known = info.data
+        if "sample_rate" in known and "channels" in known:
+            require_sensible(steps, known["sample_rate"], known["channels"])
+            samples = known.get("window", 0) * samples_per_step(steps, known["sample_rate"])
+            if samples > MAX_STEPS:
+                raise ValueError(f"a window would have {samples} samples, more than {MAX_STEPS}")
         return steps
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the model takes at each step, in order: channels, or bands of them (``C3 8-13``)."""
+        return model_inputs(self.conditioning, self.channels)
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples at ``sample_rate`` that make one step of the model."""
+        return samples_per_step(self.conditioning, self.sample_rate)
+
+    @property
+    def step_rate(self) -> float:
+        """Steps of the model a second, in Hz: ``sample_rate`` where none is left out."""
+        return self.sample_rate / self.samples_per_step
 
     @property
     def referred(self) -> tuple[str, ...]:

@@ -90,7 +90,8 @@ def verify(
     verifier = Verifier(
         session,
         pipeline,
-        hop=config.window.hop / contract.sample_rate,
+        hop=config.window.hop / contract.step_rate,
+        lead=intake.lead,
         settle=settling(contract, intake.pick),
         label=None if config.decision.smoothing else _labelled(config, contract),
         tolerance=tolerance,
@@ -113,8 +114,8 @@ def compare(
         predictions,
         truth,
         contract.classes,
-        window=contract.window / contract.sample_rate,
-        hop=config.window.hop / contract.sample_rate,
+        window=contract.window / contract.step_rate,
+        hop=config.window.hop / contract.step_rate,
     )
 
 

@@ -6,6 +6,7 @@ Channels are matched by label, never by position (`daemon.contract.normal_label`
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,16 +133,17 @@ class _Comparison:
                 f"{said}, which is no ratio of whole numbers up to {MAX_RATIO} away from the "
                 f"model's {needed:g} Hz"
             )
-        elif self._contract.window % up:
+        elif self._contract.window * self._contract.samples_per_step % up:
             self.differences.append(
                 f"{said}, of which the model's window, {self._contract.window} steps at "
-                f"{needed:g} Hz, is no whole number of samples"
+                f"{self._contract.step_rate:g} Hz, is no whole number of samples"
             )
-        elif hop is not None and hop % up:
-            fitting = max(round(hop / up), 1) * up
+        elif hop is not None and hop * self._contract.samples_per_step % up:
+            least = up // math.gcd(up, self._contract.samples_per_step)
+            fitting = max(round(hop / least), 1) * least
             self.differences.append(
-                f"{said}, of which window.hop {hop} at {needed:g} Hz is no whole number of "
-                f"samples; a hop of {fitting} is"
+                f"{said}, of which window.hop {hop} at {self._contract.step_rate:g} Hz is no whole "
+                f"number of samples; a hop of {fitting} is"
             )
         return up, down
 

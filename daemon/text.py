@@ -21,3 +21,8 @@ def clean(text: str, length: int = LENGTH) -> str:
     line = "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
     cut = len(line) > length or len(text) > 4 * length
     return line[: length - 1] + "…" if cut else line
+
+
+def normal_label(label: str) -> str:
+    """The form in which labels are compared: no case, spaces or trailing dots."""
+    return "".join(label.split()).rstrip(".").upper()

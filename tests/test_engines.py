@@ -54,7 +54,7 @@ def test_an_engine_answers_with_the_models_own_output(name: str, kind: engines.K
     assert plan.kind == ("streaming" if is_stack and kind == "auto" else "window")
     assert ("no LSTM stack: it begins with Conv1D" in plan.why) != is_stack
     engine, built_plan = engines.build(
-        plan, model, per_channel=per_channel, window=WINDOW, hop=HOP, sample_rate=1.0
+        plan, model, per_channel=per_channel, window=WINDOW, hop=HOP, step_rate=1.0
     )
     assert built_plan == plan
     samples = np.random.default_rng(0).normal(size=(WINDOW + HOP, CHANNELS)).astype(np.float32)
@@ -169,7 +169,7 @@ def test_streaming_that_cannot_keep_up_gives_way_to_the_window_and_says_so() -> 
     model = common_lstm(WINDOW, CHANNELS, units=(5,))
     plan = engines.plan(model, "auto", "cpu", window=WINDOW, hop=HOP)
     engine, taken = engines.build(
-        plan, model, per_channel=False, window=WINDOW, hop=HOP, sample_rate=1e9
+        plan, model, per_channel=False, window=WINDOW, hop=HOP, step_rate=1e9
     )
     assert taken.kind == "window"
     assert isinstance(engine, WindowEngine)

@@ -73,9 +73,7 @@ def bundle(model: Path, out: Path, **given: str | None) -> None:
     from daemon.encoders import bare
 
     contract = bare.adopt(model, out, given, click.prompt if sys.stdin.isatty() else None)
-    click.echo(
-        f"{out}: {contract.window} steps of {len(contract.channels)} channels, {bare.VERDICT}"
-    )
+    click.echo(f"{out}: {contract.window} steps of {len(contract.inputs)} channels, {bare.VERDICT}")
 
 
 @main.command()
@@ -104,6 +102,9 @@ def inspect(model: Path, as_json: bool) -> None:
         for key, value in contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             click.echo(f"{key:<12} {shown}")
+        seconds = contract.window / contract.step_rate
+        click.echo(f"seconds      {seconds:g} a window, {contract.step_rate:g} steps a second")
+        click.echo(f"inputs       {', '.join(contract.inputs)}")
     else:
         click.echo("contract   none: a bare Keras file; write one under model.contract")
     click.echo(f"parameters {network.count_params():,}")

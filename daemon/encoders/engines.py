@@ -158,7 +158,7 @@ def build(
     per_channel: bool,
     window: int,
     hop: int,
-    sample_rate: float | None = None,
+    step_rate: float | None = None,
 ) -> tuple[Engine, Plan]:
     """The engine of ``plan``, warmed up, and the plan that it came to.
 
@@ -166,9 +166,10 @@ def build(
 
     Parameters
     ----------
-    sample_rate : float or None
-        Hz, of a live stream: a streaming engine that could not keep up with it gives way to the
-        window engine, which skips windows instead. None, for a recording, lets it take its time.
+    step_rate : float or None
+        Steps a second, in Hz, of a live stream: a streaming engine that could not keep up with it
+        gives way to the window engine, which skips windows instead. None, for a recording, lets it
+        take its time.
 
     Raises
     ------
@@ -178,13 +179,13 @@ def build(
         The engine does not answer what the model answers.
     """
     built = _fastest(plan, model, per_channel, window, hop)
-    if plan.kind == "streaming" and sample_rate is not None:
+    if plan.kind == "streaming" and step_rate is not None:
         seconds = built.seconds
-        if seconds * sample_rate > MAX_LOAD:
-            least = math.ceil(hop * seconds * sample_rate / MAX_LOAD)
+        if seconds * step_rate > MAX_LOAD:
+            least = math.ceil(hop * seconds * step_rate / MAX_LOAD)
             why = (
                 f"{plan.why}, but a sample takes {seconds * 1e3:.2g} ms of the "
-                f"{1e3 / sample_rate:.2g} ms until the next; run fused instead, skipping windows "
+                f"{1e3 / step_rate:.2g} ms until the next; run fused instead, skipping windows "
                 f"where it must (a window.hop of about {least} could be streamed)"
             )
             built = _fastest(replace(plan, kind="window", why=why), model, per_channel, window, hop)

@@ -115,7 +115,7 @@ def check_fit(model: keras.Model, contract: Contract) -> bool:
             "the model has no fixed input shape: give it a keras.Input((steps, channels)) and "
             "save it again"
         )
-    steps, channels = contract.window, len(contract.channels)
+    steps, channels = contract.window, len(contract.inputs)
     inputs = [tuple(tensor.shape) for tensor in model.inputs]
     per_channel = len(inputs) > 1
     expected = (steps, 1) if per_channel else (steps, channels)
