@@ -122,10 +122,14 @@ class Conditioning:
 
 
 def settling(steps: Sequence[Step]) -> float:
-    """Seconds until band powers are what they would be had the EEG begun long before."""
+    """Seconds until band powers are what they would be had the EEG begun long before.
+
+    A band-pass answers as fast as its band is wide, and not within a period of its lowest.
+    """
     return max(
         (
-            1 / min(band.low for band in step.bandpower.bands) + _AVERAGES * step.bandpower.smooth
+            max(1 / min(band.low, band.high - band.low) for band in step.bandpower.bands)
+            + _AVERAGES * step.bandpower.smooth
             for step in steps
             if step.bandpower
         ),

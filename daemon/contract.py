@@ -93,6 +93,20 @@ class Contract(Strict):
         """Steps of the model a second, in Hz: ``sample_rate`` where none is left out."""
         return self.sample_rate / self.samples_per_step
 
+    def before_power(self) -> Contract | None:
+        """The contract of a model that would take the EEG of which ``bandpower`` is, unreferenced.
+
+        None where there is no ``bandpower``.
+        """
+        kinds = [step.kind for step in self.conditioning]
+        if "bandpower" not in kinds:
+            return None
+        before = self.conditioning[: kinds.index("bandpower")]
+        plain = tuple(s for s in before if s.kind not in ("reference", "laplacian"))
+        return self.model_copy(
+            update={"conditioning": plain, "window": self.window * self.samples_per_step}
+        )
+
     @property
     def referred(self) -> tuple[str, ...]:
         """Channels that the reference names and the model does not take."""

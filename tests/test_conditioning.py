@@ -149,7 +149,7 @@ def test_band_power_is_scipys_on_the_whole_signal() -> None:
     step = {"bandpower": {"bands": bands, "smooth": 0.5, "rate": 4}}
     samples = eeg(4000, CHANNELS, offset=300)
     stage = conditioning(step, labels=LABELS[:3])
-    # 1 / 8 + 3 · 0.5 seconds, in whole steps of 40 samples.
+    # 1 / (13 - 8) + 3 · 0.5 seconds, in whole steps of 40 samples.
     assert (stage.per_step, stage.lead) == (40, 280)
     found, newest = stage.apply(samples)
     with np.errstate(divide="ignore"):  # of the first sample

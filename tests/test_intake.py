@@ -109,7 +109,7 @@ def test_windows_of_band_powers_begin_when_these_have_settled(rate: float) -> No
     stamps = 3 + np.arange(int(8 * rate)) / rate
     stretches = run(taker, eeg(len(stamps)), stamps, [])
     ((found, times, ends),) = runs(stretches)
-    # 1 / 20 + 3 · 0.1 seconds, in whole steps of 0.1 s.
+    # 1 / (30 - 20) + 3 · 0.1 seconds, in whole steps of 0.1 s.
     assert (taker.lead, taker.window) == (0.4 * rate, 0.6 * rate)
     assert ends == [6, 10, 14, 18, 22, 26, 30, 34, 38, 42, 46, 50, 54, 58, 62, 66, 70, 74]
     assert found.shape == (76, 4)

@@ -285,6 +285,23 @@ def test_fif(tmp_path: Path, volts: np.ndarray, suffix: str, dated: bool):
     assert recording.markers == ((1.0, "T1"), (5.5, "T2"))
 
 
+def test_events_in_a_file_beside_a_fif_are_markers_where_it_has_none(
+    tmp_path: Path, volts: np.ndarray
+):
+    import mne
+
+    raw = _mne_raw(volts, first_samp=480)
+    events = np.array([[480 + 2 * RATE, 0, 13], [480 + 4 * RATE, 0, 21]], np.int64)
+    mne.write_events(tmp_path / "a-eve.fif", events, verbose="error")
+    raw.save(tmp_path / "a_raw.fif", fmt="double", verbose="error")
+    assert read_recording(tmp_path / "a_raw.fif").markers == ((1.0, "T1"), (5.5, "T2"))
+    raw.set_annotations(None)
+    raw.save(tmp_path / "a_raw.fif", fmt="double", overwrite=True, verbose="error")
+    raw.save(tmp_path / "b_raw.fif", fmt="double", verbose="error")
+    assert read_recording(tmp_path / "a_raw.fif").markers == ((2.0, "13"), (4.0, "21"))
+    assert read_recording(tmp_path / "b_raw.fif").markers == ()
+
+
 def test_set(tmp_path: Path, volts: np.ndarray):
     path = tmp_path / "my.set"
     _mne_raw(volts).export(path, verbose="error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,10 @@ from daemon.records import Samples
 
 
 def read_fif(path: Path, type: str) -> Recording:
-    """Read a FIF file; its samples are in volts, its stimulus channels become markers.
+    """Read a FIF file; its samples are in volts.
+
+    Its markers are annotations and stimulus channels; where it has neither, the events in a file
+    beside it, as MNE names it: ``x-eve.fif`` for ``x_raw.fif``.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def read_with_mne(
             onsets = (raw.annotations.onset - raw.first_time).tolist()
             durations = raw.annotations.duration.tolist()
             texts = [str(text) for text in raw.annotations.description]
-            triggers = _triggers(raw)
+            triggers = _triggers(raw) or ([] if texts else _events_beside(path, raw))
         except ImportError:
             raise
         except Exception as error:
@@ -82,6 +86,19 @@ def _triggers(raw: Any) -> list[tuple[float, str]]:
     found = mne.find_events(raw, stimuli, shortest_event=1, verbose="error")
     rate = raw.info["sfreq"]
     return [(float((at - raw.first_samp) / rate), str(number)) for at, _, number in found]
+
+
+def _events_beside(path: Path, raw: Any) -> list[tuple[float, str]]:
+    """Of ``x_raw.fif``, what ``x-eve.fif`` beside it lists: when, and the number."""
+    import mne
+
+    named = re.fullmatch(r"(.+)[-_](raw|eeg|meg)\.fif(\.gz)?", path.name)
+    beside = path.with_name(f"{named[1]}-eve.fif") if named else path
+    if beside == path or not beside.is_file():
+        return []
+    rate = float(raw.info["sfreq"])
+    found = mne.read_events(beside, verbose="error")
+    return [(float(at - raw.first_samp) / rate, str(number)) for at, _, number in found]
 
 
 def _unit(code: Any) -> str:

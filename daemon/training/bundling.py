@@ -12,8 +12,8 @@ import keras
 from daemon.contract import Contract
 from daemon.encoders import bundle
 from daemon.training import pictures, report
-from daemon.training.dataset import Dataset
 from daemon.training.evaluation import Answers
+from daemon.training.windows import Dataset
 
 
 def write_bundle(

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from daemon.rehearsal.comparison import balanced_accuracy
-from daemon.training.dataset import Dataset
 from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold
+from daemon.training.windows import Dataset
 
 _LISTED = 4
 

@@ -19,9 +19,9 @@ from daemon.records import Float64
 from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import baseline, scores
 from daemon.training.coincidence import coincidences, from_recording_alone, from_time_alone
-from daemon.training.dataset import Dataset
 from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold, Groups
+from daemon.training.windows import Dataset
 
 ENCODER_PERMUTATIONS = 1000  # of its answers as they are
 BASELINE_PERMUTATIONS = 100  # each trains anew

@@ -28,9 +28,12 @@ FROM_TRAINING = {"zscore": "from training"}
 
 
 class Meaning(Strict):
-    """A marker that begins a trial of a class, in the files whose name fits one of ``files``."""
+    """A marker that begins a trial of a class, in the files whose name fits one of ``files``.
 
-    marker: str = Field(min_length=1)
+    Without a marker each such file is one trial, whole.
+    """
+
+    marker: str | None = Field(default=None, min_length=1)
     files: Patterns = ("*",)
 
     @model_validator(mode="before")
@@ -40,10 +43,12 @@ class Meaning(Strict):
         if isinstance(content, str):
             return {"marker": content}
         if isinstance(content, dict) and isinstance(content.get("files"), str):
-            return {**content, "files": [content["files"]]}
+            content = {**content, "files": [content["files"]]}
+        if isinstance(content, dict) and not {"marker", "files"} & content.keys():
+            raise ValueError("name the marker that begins a trial, the files, or both")
         return content
 
-    def fits(self, file: str, marker: str) -> bool:
+    def fits(self, file: str, marker: str | None) -> bool:
         return marker == self.marker and any(fnmatch.fnmatchcase(file, p) for p in self.files)
 
 
@@ -179,8 +184,10 @@ class Training(Strict):
             }
         )
 
-    def class_of(self, file: str, marker: str) -> str | None:
+    def class_of(self, file: str, marker: str | None) -> str | None:
         """The class that ``marker`` begins in a file of that name, or None.
+
+        ``marker`` None: the class of the file as a whole.
 
         Raises
         ------
@@ -194,8 +201,8 @@ class Training(Strict):
         ]
         if len(found) > 1:
             raise UsageError(
-                f"classes: the marker {marker!r} means {' and '.join(found)} in {file}: narrow "
-                "their files"
+                f"classes: {'the whole file' if marker is None else f'the marker {marker!r}'} "
+                f"means {' and '.join(found)} in {file}: narrow their files"
             )
         return found[0] if found else None
 

@@ -18,9 +18,9 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from daemon.errors import UsageError
-from daemon.training.dataset import Dataset
 from daemon.training.scores import Indices
 from daemon.training.settings import Split
+from daemon.training.windows import Dataset
 
 NONE = -1
 

@@ -23,12 +23,13 @@ from daemon.records import Float32, Float64
 from daemon.training import baseline, encoder, evaluation, fit, report, scores, splits
 from daemon.training.bundling import write_bundle
 from daemon.training.coincidence import coincidences
-from daemon.training.dataset import Dataset, read_dataset
+from daemon.training.dataset import read_dataset
 from daemon.training.evaluation import Answers
 from daemon.training.examples import Examples
 from daemon.training.scores import Indices
 from daemon.training.settings import Training
 from daemon.training.splits import Fold
+from daemon.training.windows import Dataset
 
 _BYTES_AT_ONCE = 1 << 28
 
