@@ -87,7 +87,8 @@ class Power:
         checkpoint.touch()
         progress(fit.Progress(0, 2, 1, 2, {}))
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        return SimpleNamespace(model=self, history={name: [1.0, 0.5] for name in names})
+        history = {name: [1.0, 0.5] for name in names}
+        return SimpleNamespace(model=self, history=history, begun=lambda: self)
 
     def predict(self, model: object, windows: np.ndarray) -> np.ndarray:
         power = windows.var(axis=1).astype(np.float64)
@@ -135,7 +136,8 @@ def test_left_out_recordings_decide_nothing(tmp_path: Path, monkeypatch: pytest.
     said = f"; {deployed:.2f} at the deployed length of 200 steps (95 % CI "
     assert f", n = 96), with windows of 100 steps{said}" in verdict
     assert 0.5 < deployed < 0.9
-    assert "; band-power LDA 1.00; recordings can be told apart with 0." in verdict
+    assert "; equal to band-power LDA at 1.00 (p = 1 over 6 recordings); " in verdict
+    assert "; recordings can be told apart with 0." in verdict
     assert report["why_not_trusted"] == []
     assert report["encoder"]["confusion"] == [[48, 0], [0, 48]]
     # Windows of 200 steps end with the same samples; the first of each recording has no room.
@@ -252,6 +254,8 @@ def test_eyes_closed_from_a_recording_of_its_own_in_the_real_data(
     content = yaml.safe_load((Path(__file__).parents[1] / "examples/eegbci.yaml").read_text())
     content["recordings"] = [str(DATA)]
     content["channels"] = ["C3", "C4"]
+    content["window"], content["training_window"] = 640, None
+    content["conditioning"] = [{"highpass": 0.5}, {"notch": 60}, {"zscore": "from training"}]
     content["classes"]["eyes_closed"] = {"marker": "T0", "files": "*R02*"}
     path = tmp_path / "training.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -16,7 +16,7 @@ BLOCK_DESIGN = (
 
 def verdict(report: Any) -> str:
     """What the evaluation came to, in one line."""
-    encoder, baseline = report["encoder"], report["baseline"]
+    encoder = report["encoder"]
     left_out = "left-out parts of recordings" if report["split"]["cut"] else "left-out recordings"
     said = [
         f"{_figure(encoder)} balanced accuracy on {left_out} "
@@ -34,7 +34,7 @@ def verdict(report: Any) -> str:
             f"({_interval(deployed)}, n = {deployed['n']})"
             + ("" if _above_chance(deployed) else ", which chance could give too")
         )
-    said.append(f"band-power LDA {_figure(baseline)}")
+    said += [_versus(name, one) for name, one in report["baselines"].items()]
     which = report["leaks"]["which_recording"]
     if which is not None:
         said.append(
@@ -47,9 +47,25 @@ def verdict(report: Any) -> str:
     return line
 
 
+def _versus(name: str, figures: Any) -> str:
+    found = figures["encoder"]
+    if found["p"] is None:
+        return f"{name} {_figure(figures)}, of which {found['groups']} recordings cannot tell it"
+    return (
+        f"{found['says']} {name} at {_figure(figures)} "
+        f"(p = {found['p']:.2g} over {found['groups']} recordings)"
+    )
+
+
+def _compares(found: Any) -> str:
+    if found["p"] is None:
+        return f"not to be told from it by {found['groups']} groups"
+    return f"{found['says']} it (p = {found['p']:.2g})"
+
+
 def markdown(report: Any, name: str) -> str:
     """The page, for a bundle of that name; the pictures lie beside it."""
-    encoder, baseline = report["encoder"], report["baseline"]
+    encoder, baselines = report["encoder"], report["baselines"]
     parts = []
     if report["why_not_trusted"]:
         parts.append(
@@ -68,7 +84,7 @@ def markdown(report: Any, name: str) -> str:
         "into) with Student's t; that of accuracy is Wilson's, which takes every window for "
         "independent and is too narrow where they are not. Both are 95 %."
     )
-    parts.append(_classes(encoder, baseline))
+    parts.append(_classes(encoder, baselines))
     parts.append("![Confusion matrices](confusion.png)")
     parts.append("## What else the answers may rest on")
     parts.append(_leaks(report))
@@ -86,11 +102,10 @@ def markdown(report: Any, name: str) -> str:
 
 def _sentence(report: Any) -> str:
     """The verdict, with what follows from it."""
-    encoder, baseline = report["encoder"], report["baseline"]
     line = verdict(report) + "."
     line = line[0].upper() + line[1:]
-    if encoder["balanced_accuracy"] <= baseline["balanced_accuracy"]:
-        line += " The encoder does not beat band power with a linear discriminant."
+    if any(one["encoder"]["difference"] <= 0 for one in report["baselines"].values()):
+        line += " The encoder does not beat every classifier beside it."
     return line
 
 
@@ -151,6 +166,7 @@ def _accuracies(report: Any) -> str:
 
     def add(name: str, figures: Any) -> None:
         low, high = figures["accuracy_interval"]
+        versus = figures.get("encoder")
         rows.append(
             [
                 name,
@@ -160,18 +176,21 @@ def _accuracies(report: Any) -> str:
                 f"{figures['balanced_accuracy_chance']:.2f}",
                 f"{figures['accuracy']:.2f} ({low:.2f} … {high:.2f})",
                 f"{figures['accuracy_of_the_most_frequent_class']:.2f}",
+                "" if versus is None else _compares(versus),
             ]
         )
 
     fit = report["training"]
     add(f"{fit['settings']['encoder']} encoder", report["encoder"])
-    add("band-power LDA", report["baseline"])
+    for name, figures in report["baselines"].items():
+        add(name, figures)
     for name, figures in report["deployed"].items():
         if figures is not None:
             add(f"{name}, windows of {fit['window']} steps", figures)
     for name, figures in report["random_split"].items():
         add(f"{name}, RANDOM SPLIT: over-states", figures)
     head = ["", "n", "balanced accuracy", "95 % CI", "chance", "accuracy", "most frequent class"]
+    head.append("the encoder is")
     said = _table(head, rows)
     if report["random_split"]:
         said += (
@@ -199,12 +218,14 @@ def _accuracies(report: Any) -> str:
     return said
 
 
-def _classes(encoder: Any, baseline: Any) -> str:
+def _classes(encoder: Any, baselines: Any) -> str:
     rows = [
-        [name, str(n), _share(encoder["recall"][name]), _share(baseline["recall"][name])]
+        [name, str(n), *(_share(one["recall"][name]) for one in (encoder, *baselines.values()))]
         for name, n in encoder["n_per_class"].items()
     ]
-    return _table(["class", "n", "recognised by the encoder", "by band-power LDA"], rows)
+    return _table(
+        ["class", "n", "recognised by the encoder", *(f"by {b}" for b in baselines)], rows
+    )
 
 
 def _leaks(report: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from daemon.config import QualityConfig, StreamConfig
 from daemon.contract import MAX_STEPS, Contract
@@ -22,6 +22,9 @@ from daemon.validation import Labels, Strict, read_yaml, validated
 
 Steps = Annotated[int, Field(gt=0, le=MAX_STEPS)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
+Units = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(strict=False, min_length=1)
+]
 Patterns = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 FROM_TRAINING = {"zscore": "from training"}
@@ -82,8 +85,15 @@ class Split(Strict):
     together: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
+def _as_list(units: object) -> object:
+    return [units] if isinstance(units, int) and not isinstance(units, bool) else units
+
+
 class Fit(Strict):
-    """How the encoder is trained; what is not given is as in `daemon.training.fit.Settings`."""
+    """How the encoder is trained; what is not given is as `daemon.training.recipe` has it.
+
+    ``memory`` and ``ask_from`` are seconds.
+    """
 
     encoder: Literal["channel", "common"] | None = None
     epochs: int | None = Field(default=None, ge=1, le=100_000)
@@ -93,6 +103,14 @@ class Fit(Strict):
     class_weights: bool | None = None
     smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
     noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    units: Annotated[Units, BeforeValidator(_as_list)] | None = None
+    channel_units: int | None = Field(default=None, ge=1, le=64)
+    start: Literal["keras", "discriminant"] | None = None
+    memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    ask_from: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    drift: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    members: int | None = Field(default=None, ge=1, le=16)
 
 
 class Training(Strict):
