@@ -232,7 +232,7 @@ def data_figures(data: Dataset) -> Any:
     return {
         "windows": len(data.targets),
         "steps": data.steps,
-        "sample_rate": data.rate,
+        "step_rate": data.rate,
         "n_per_recording": {
             name: dict(
                 zip(

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from daemon.training import baseline, evaluation, report, scores, splits
+from daemon.training import baseline, evaluation, scores, splits
 from daemon.training.baseline import LDA, features_of
 from daemon.training.evaluation import Answers
 from daemon.training.recipe import Recipe
 from daemon.training.settings import Training
 from daemon.training.splits import Fold, Groups
 from daemon.training.trained import Trained
+from daemon.training.verdict import verdict
 from daemon.training.windows import Dataset
 
 
@@ -98,7 +99,7 @@ def figures(
             "temperature": trained.get("final", trained["fold 1"]).temperature,
             "fold_temperatures": [one.temperature for one in ofs],
             "kept": kept,
-            "members": how.members,
+            "members": len(trained.get("final", ofs[0]).histories),
             "ask_from": how.ask_from,
             "history": {
                 f"{name}{f' member {m + 1}' if len(one.histories) > 1 else ''}": history
@@ -108,7 +109,7 @@ def figures(
         },
         "data": evaluation.data_figures(data),
     }
-    content["verdict"] = report.verdict(content)
+    content["verdict"] = verdict(content)
     return content, answers
 
 

@@ -22,7 +22,7 @@ import tensorflow as tf
 from daemon.errors import EegdError
 from daemon.records import Float32, Float64
 from daemon.training import checkpoint as checkpoints
-from daemon.training.checkpoint import History, State
+from daemon.training.checkpoint import History, State, best_epoch
 from daemon.training.encoder import Encoder, Kind
 from daemon.training.examples import Examples, batches, class_weights
 from daemon.training.start import begin
@@ -272,12 +272,6 @@ def predict(model: Encoder, windows: Float32) -> Float64:
     powers = np.exp(given - given.max(axis=1, keepdims=True))
     probabilities: Float64 = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
-
-
-def best_epoch(history: History) -> int:
-    """The epoch, from 0, whose weights are kept; -1 for the start."""
-    start = history.get("start", [])
-    return int(np.argmin([*start, *history["val_loss"]])) - len(start)
 
 
 def _enough(history: History, settings: Settings) -> bool:
