@@ -17,14 +17,15 @@ The data's way through the program is the list of files, top to bottom::
 
 ``clock`` tells timeline which samples are late; it knows the sender's rate, ``habits`` how its
 stamps lie around it, from what ``offsets`` tell; ``resampling`` helps conditioning, whose words
-are ``steps``. ``intake`` puts timeline … conditioning together once, for training too;
-``pipeline`` puts it before ring … decision, for live runs and recordings alike; ``service`` runs
-that between a ``subscription`` and an outlet, with ``commentary`` in the log. ``assembly`` makes
-model, engine, intake and pipeline of a config, ``live`` the whole daemon, again at each reload;
-``offline`` checks afterwards what was published; ``cli/`` calls them, a file for each kind of thing
-that commands are about. ``records``, ``contract``, ``units``, ``config`` and ``errors`` are the
-words they speak with each other; ``validation`` reads YAML, ``text`` cleans what strangers wrote,
-``stop`` hears the signals, ``chatter`` keeps libraries quiet.
+are ``steps`` with their ``step_options``, and ``electrodes`` where channels lie. ``intake`` puts
+timeline … conditioning together once, for training too; ``pipeline`` puts it before ring …
+decision, for live runs and recordings alike; ``service`` runs that between a ``subscription`` and
+an outlet, with ``commentary`` in the log. ``assembly`` makes model, engine, intake and pipeline of
+a config, ``live`` the whole daemon, again at each reload; ``offline`` checks afterwards what was
+published; ``cli/`` calls them, a file for each kind of thing that commands are about. ``records``,
+``contract``, ``units``, ``config`` and ``errors`` are the words they speak with each other;
+``validation`` reads YAML, ``text`` cleans what strangers wrote, ``stop`` hears the signals,
+``chatter`` keeps libraries quiet.
 Around it stand ``recordings/`` (files → EEG and markers), ``rehearsal/`` (simulator, replay, demo,
 and what is done with recordings), ``training/`` (recordings →
 a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``
