@@ -155,11 +155,6 @@ def second_order_sections(step: Step, rate: float) -> Float64:
     return sections
 
 
-def averaging(seconds: float, rate: float) -> float:
-    """What a one-pole average of that time constant keeps of itself from sample to sample."""
-    return math.exp(-1 / (seconds * rate))
-
-
 def _stages(
     steps: Sequence[Step], rate: float, labels: Sequence[str], channels: int
 ) -> list[_Stage]:
@@ -179,7 +174,8 @@ def _stages(
                 stages.append(_Reference(named or range(channels), channels))
             elif step.bandpower is not None:
                 bands = [_Filter(second_order_sections(one, rate)) for one in step.filters]
-                stages.append(_BandPower(bands, averaging(step.bandpower.smooth, rate)))
+                keeps = math.exp(-1 / (step.bandpower.smooth * rate))
+                stages.append(_BandPower(bands, keeps))
             elif step.decimate is not None:
                 stages.append(_Mean(samples_per_step([step], rate)))
             elif step.zscore is not None:
@@ -244,7 +240,10 @@ class _Laplacian:
 
 
 class _BandPower:
-    """Logarithm of each channel's power in each band, a channel's bands beside each other."""
+    """Logarithm of each channel's power in each band, a channel's bands beside each other.
+
+    Its one-pole average ``keeps`` that share of itself from sample to sample.
+    """
 
     def __init__(self, bands: Sequence[_Filter], keeps: float) -> None:
         self._bands = bands

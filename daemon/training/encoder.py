@@ -201,14 +201,11 @@ def _source_form(model: Encoder, window: int) -> keras.Model:
 def _drawn(units: int, inputs: int, seeds: np.random.Generator) -> list[Float32]:
     """First weights of an LSTM layer, as Keras draws them: kernel, recurrent, bias."""
     one, other = (int(seed) for seed in seeds.integers(2**31, size=2))
-    layer = keras.layers.LSTM(
-        units,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=one),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=other),
-    )
-    layer.build((None, None, inputs))
-    weights: list[Float32] = layer.get_weights()
-    return weights
+    kernel = keras.initializers.GlorotUniform(seed=one)((inputs, GATES * units))
+    recurrent = keras.initializers.Orthogonal(seed=other)((units, GATES * units))
+    bias = np.zeros(GATES * units, np.float32)
+    bias[units : 2 * units] = 1  # it forgets little at first
+    return [np.asarray(kernel), np.asarray(recurrent), bias]
 
 
 def _tensor(weight: keras.Variable) -> tf.Tensor:
