@@ -10,6 +10,7 @@ from daemon.training.recipe import recipe
 from daemon.training.settings import Training
 
 POWER = {"bandpower": {"bands": [[8, 13]], "smooth": 0.5, "rate": 4}}
+SCALED = {"zscore": "from training"}
 
 
 def training(*conditioning: dict[str, Any], **more: Any) -> Training:
@@ -35,7 +36,7 @@ def test_eeg_is_trained_as_the_source_does() -> None:
 
 
 def test_band_powers_are_trained_by_the_recipe() -> None:
-    how = recipe(training(POWER))
+    how = recipe(training(POWER, SCALED))
     settings = how.settings
     # Seconds in the file are steps here: 3 s are 12.
     assert (how.members, how.ask_from, settings.memory) == (4, 4, 6.0)
@@ -48,7 +49,7 @@ def test_band_powers_are_trained_by_the_recipe() -> None:
 
 def test_what_is_given_is_taken() -> None:
     fit = {"memory": 0.5, "ask_from": 2, "members": 2, "units": 8, "start": "keras", "epochs": 3}
-    how = recipe(training(POWER, fit=fit))
+    how = recipe(training(POWER, SCALED, fit=fit))
     assert (how.members, how.ask_from, how.settings.memory) == (2, 8, 2.0)
     assert (how.settings.units, how.settings.start, how.settings.epochs) == ((8,), "keras", 3)
     assert how.settings.drift == 0.5
@@ -63,6 +64,8 @@ def test_what_is_given_is_taken() -> None:
 )
 def test_what_does_not_go_together_is_refused(fit: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        recipe(training(POWER, fit=fit))
+        recipe(training(POWER, SCALED, fit=fit))
+    with pytest.raises(UsageError, match=r"end with \{zscore: from training\}"):
+        recipe(training(POWER))
     with pytest.raises(UsageError, match="one number of units"):
         recipe(training(fit={"members": 2}))

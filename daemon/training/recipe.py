@@ -81,6 +81,11 @@ def recipe(training: Training) -> Recipe:
                 f"fit.units: {units[0]} units are fewer than the {len(training.classes)} classes, "
                 "of which start: discriminant gives one to each"
             )
+    scaled = training.scaled_from_training or any(step.zscore for step in contract.conditioning)
+    if settings.start == "discriminant" and not scaled:
+        raise UsageError(
+            "conditioning: start: discriminant takes z-scores: end with {zscore: from training}"
+        )
     return Recipe(
         settings, members, None if ask_from is None else round(ask_from * contract.step_rate)
     )
