@@ -34,15 +34,15 @@ def load(config: Config) -> tuple[LoadedModel, Plan]:
     return loaded, plan(loaded.job(config.window.hop), config.engine.kind, config.engine.device)
 
 
-def build_engine(loaded: LoadedModel, plan: Plan, sample_rate: float | None) -> tuple[Engine, Plan]:
+def build_engine(loaded: LoadedModel, plan: Plan, step_rate: float | None) -> tuple[Engine, Plan]:
     """The engine, warmed up, and the plan that it came to; see `daemon.encoders.engines.build`."""
     log.info("device %s: %s", plan.device, plan.device_why)
-    engine, built = engines.build(plan, sample_rate)
+    engine, built = engines.build(plan, step_rate)
     if built.devices != plan.devices:
         log.info("device %s: %s", built.device, built.device_why)
     log.info("engine %s: %s", built.kind, built.why)
     if built.seconds is not None:
-        log.info("speed: %s", built.speed(loaded.contract.sample_rate))
+        log.info("speed: %s", built.speed(loaded.contract.step_rate))
     log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
     return engine, built
 
@@ -80,7 +80,8 @@ def build_intake(config: Config, contract: Contract, stream: StreamDescription) 
 def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
     """What a run of ``config`` would do, a line for each fact."""
     contract = loaded.contract
-    seconds = contract.window / contract.sample_rate
+    rate = contract.step_rate
+    seconds = contract.window / rate
     return "\n".join(
         f"{key:<12} {value}"
         for key, value in {
@@ -88,10 +89,10 @@ def plan_text(config: Config, loaded: LoadedModel, plan: Plan) -> str:
             "verdict": loaded.verdict or "none (no report with this model)",
             "device": f"{plan.device}: {plan.device_why}",
             "engine": f"{plan.kind}: {plan.why}",
-            "speed": plan.speed(contract.sample_rate) or "one step after the window's last sample",
+            "speed": plan.speed(contract.step_rate) or "one step after the window's last sample",
             "stream": str(config.stream),
-            "window": f"{contract.window} steps at {contract.sample_rate:g} Hz: {seconds:g} s",
-            "hop": f"{config.window.hop} samples: {config.window.hop / contract.sample_rate:g} s",
+            "window": f"{contract.window} steps at {rate:g} Hz: {seconds:g} s",
+            "hop": f"{config.window.hop} steps: {config.window.hop / rate:g} s",
             "channels": ", ".join(contract.channels),
             "layout": "one input for each channel"
             if loaded.layout == PER_CHANNEL

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from daemon.contract import MAX_RATE, MAX_STEPS, Contract, normal_label, require_distinct
+from daemon.contract import MAX_RATE, MAX_STEPS, Contract, require_distinct
 from daemon.records import PROPERTIES
+from daemon.text import normal_label
 from daemon.units import Unit
 from daemon.validation import Label, Labels, Strict, read_yaml, validated
 

@@ -14,7 +14,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from daemon.errors import UsageError
 from daemon.layout import Layout, layout_of
-from daemon.steps import Step, require_sensible
+from daemon.steps import Step, model_inputs, require_sensible, samples_per_step
+from daemon.text import normal_label
 from daemon.units import Unit
 from daemon.validation import Labels, Strict, read_yaml, validated
 from daemon.window_steps import WindowStep, require_sensible_window
@@ -23,11 +24,6 @@ MAX_RATE = 1e6  # Hz
 
 # Steps of a window or a hop: hours at any rate. Beyond it numbers are slips, and memory is short.
 MAX_STEPS = 10_000_000
-
-
-def normal_label(label: str) -> str:
-    """The form in which labels are compared: no case, spaces or trailing dots."""
-    return "".join(label.split()).rstrip(".").upper()
 
 
 def _layout(written: object) -> Layout | None:
@@ -40,9 +36,9 @@ class Contract(Strict):
     Attributes
     ----------
     sample_rate : float
-        Hz.
+        Hz, of the EEG.
     window : int
-        Steps of one window.
+        Steps of one window, as the model sees them: after a ``bandpower`` or ``decimate``.
     channels : tuple of str
         Labels in the model's order.
     unit : str
@@ -90,8 +86,12 @@ class Contract(Strict):
     def _sensible_steps(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
         for step in steps:
             require_distinct([normal_label(label) for label in step.reference or ()])
-        if "sample_rate" in info.data and "channels" in info.data:
-            require_sensible(steps, info.data["sample_rate"], len(info.data["channels"]))
+        known = info.data
+        if "sample_rate" in known and "channels" in known:
+            require_sensible(steps, known["sample_rate"], known["channels"])
+            samples = known.get("window", 0) * samples_per_step(steps, known["sample_rate"])
+            if samples > MAX_STEPS:
+                raise ValueError(f"a window would have {samples} samples, more than {MAX_STEPS}")
         return steps
 
     @field_validator("per_window")
@@ -99,14 +99,47 @@ class Contract(Strict):
     def _sensible_window(
         cls, steps: tuple[WindowStep, ...], info: ValidationInfo
     ) -> tuple[WindowStep, ...]:
-        if "sample_rate" in info.data and "window" in info.data:
-            require_sensible_window(steps, info.data["sample_rate"], info.data["window"])
+        known = info.data
+        if "sample_rate" in known and "window" in known:
+            rate = known["sample_rate"] / samples_per_step(
+                known.get("conditioning", ()), known["sample_rate"]
+            )
+            require_sensible_window(steps, rate, known["window"])
         return steps
 
     @property
     def needed(self) -> tuple[str, ...]:
         """The model's channels in its order, then those that it does not take but refers to."""
         return (*self.channels, *self.referred)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the model takes at each step, in order: channels, or bands of them (``C3 8-13``)."""
+        return model_inputs(self.conditioning, self.channels)
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples at ``sample_rate`` that make one step of the model."""
+        return samples_per_step(self.conditioning, self.sample_rate)
+
+    @property
+    def step_rate(self) -> float:
+        """Steps of the model a second, in Hz: ``sample_rate`` where none is left out."""
+        return self.sample_rate / self.samples_per_step
+
+    def before_power(self) -> Contract | None:
+        """The contract of a model that would take the EEG of which ``bandpower`` is, unreferenced.
+
+        None where there is no ``bandpower``.
+        """
+        kinds = [step.kind for step in self.conditioning]
+        if "bandpower" not in kinds:
+            return None
+        before = self.conditioning[: kinds.index("bandpower")]
+        plain = tuple(s for s in before if s.kind not in ("reference", "laplacian"))
+        return self.model_copy(
+            update={"conditioning": plain, "window": self.window * self.samples_per_step}
+        )
 
     @property
     def referred(self) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ timeline → montage → quality → conditioning. Rules that hold here:
 
 - Any way of cutting the same samples into chunks gives the same samples, verdicts and restarts.
 - Stretches end where windows do. Window n covers samples [n·hop, n·hop + window) counted from the
-  first one after a restart of the timeline.
+  first one after a restart of the timeline, or from when its conditioning has settled.
 - After a restart the windows, and what is conditioned, start over with the first sample that has a
   voltage of every channel: a filter starts from a voltage, never from the zero that stood in for
   one. No window before that could have been answered.
 - Timeline and quality see the stream as it is, at its own rate. What they count is its samples,
-  and a window is a whole number of these too.
+  and a window is a whole number of these too, also where a step of the model is several.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Stretch(NamedTuple):
 
     Attributes
     ----------
-    samples : float32 array, shape (n, channels of the model)
-        Conditioned, at the contract's rate and in its unit. Where the stream is resampled, n may
-        be 0 and is not the number of samples received.
+    samples : float32 array, shape (n, inputs of the model)
+        Steps of the model, conditioned. Where the stream is resampled, or a step is several
+        samples, n may be 0 and is not the number of samples received.
     stamps : float64 array, shape (n,)
         Seconds on this host's clock: for each sample, the stamp of the newest one in it.
     received : float64 array, shape (samples of the stream,)
-        Stamps of the stream's samples. The same array as ``stamps`` without resampling.
+        Stamps of the stream's samples. The same array as ``stamps`` where each is a step.
     filled : bool
         True: these were never received, the last value before them is repeated.
     restart : bool
@@ -78,7 +78,7 @@ class Intake:
     pick : Pick
         What `pick_for` came to for the stream, with the same ``hop``.
     hop : int
-        Steps between the starts of two windows.
+        Steps of the model between the starts of two windows.
     fill_up_to : float
         Longest gap in seconds that is bridged.
 
@@ -90,22 +90,13 @@ class Intake:
         Knows the stream's real rate, and what was missing.
     window : int
         Samples of the stream in one window.
+    lead : int
+        Samples of the stream after a restart that come before the first window's.
     """
 
     def __init__(self, contract: Contract, pick: Pick, *, hop: int, fill_up_to: float) -> None:
         self.pick = pick
         self.timeline = Timeline(pick.sample_rate, fill_up_to)
-        # Whole numbers, since `pick_for` has been told the hop.
-        self.window = contract.window * pick.down // pick.up
-        self._hop = hop * pick.down // pick.up
-        self._montage = Montage(pick.indices, pick.scales)
-        self._quality = Quality(
-            pick.labels,
-            MICROVOLTS[contract.unit],
-            pick.sample_rate,
-            self.window,
-            self._hop,
-        )
         self._conditioning = Conditioning(
             contract.conditioning,
             contract.sample_rate,
@@ -114,8 +105,24 @@ class Intake:
             pick.up,
             pick.down,
         )
+        # Whole numbers, since `pick_for` has been told the hop.
+        self.window, self._hop = (
+            steps * contract.samples_per_step * pick.down // pick.up
+            for steps in (contract.window, hop)
+        )
+        self.lead = self._conditioning.lead
+        self._montage = Montage(pick.indices, pick.scales)
+        self._quality = Quality(
+            pick.labels,
+            MICROVOLTS[contract.unit],
+            pick.sample_rate,
+            self.window,
+            self._hop,
+            lead=self.lead,
+        )
         self._offset = 0.0
-        self._count = 0
+        # Samples since the first window's first.
+        self._count = -self.lead
         # Whether a sample has had a voltage of every channel since the restart, and which channels
         # had none in a sample before.
         self._begun = False
@@ -142,7 +149,7 @@ class Intake:
             if segment.restart:
                 self._quality.restart()
                 self._conditioning.restart()
-                self._count = 0
+                self._count = -self.lead
             start = 0
             while start < len(segment.stamps):
                 to_end = self.window - self._count

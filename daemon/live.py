@@ -140,7 +140,7 @@ def _parts(config: Config, metrics: MetricsConfig, marker_log: MarkerLog) -> Par
     """All that ``config`` asks for, loaded and warmed up; ``metrics`` are those served."""
     loaded, plan = assembly.load(config)
     contract = loaded.contract
-    engine, plan = assembly.build_engine(loaded, plan, contract.sample_rate)
+    engine, plan = assembly.build_engine(loaded, plan, contract.step_rate)
     says = {
         **assembly.identity(config, loaded),
         "engine": plan.kind,

@@ -91,7 +91,8 @@ def verify(
         session,
         pipeline,
         rate=intake.pick.sample_rate,
-        hop=config.window.hop / contract.sample_rate,
+        hop=config.window.hop / contract.step_rate,
+        lead=intake.lead,
         settle=settling(contract, intake.pick),
         label=None if config.decision.smoothing else _labelled(config, contract),
         tolerance=tolerance,
@@ -114,8 +115,8 @@ def compare(
         predictions,
         truth,
         contract.classes,
-        window=contract.window / contract.sample_rate,
-        hop=config.window.hop / contract.sample_rate,
+        window=contract.window / contract.step_rate,
+        hop=config.window.hop / contract.step_rate,
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from daemon.contract import normal_label
 from daemon.records import StreamDescription
+from daemon.text import normal_label
 from daemon.units import Unit
 
 

@@ -7,15 +7,17 @@ so is what the config says in the stream's place (`daemon.overrides`).
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from daemon.contract import MAX_RATE, Contract, normal_label
+from daemon.contract import MAX_RATE, Contract
 from daemon.errors import ContractError
 from daemon.overrides import NO_OVERRIDES, Overrides, labels_of, rate_of
 from daemon.records import StreamDescription
+from daemon.text import normal_label
 from daemon.units import MICROVOLTS, known_unit, says_nothing, unit_of
 
 # The nominal rate is a declaration, so it is compared as one; the tolerance (Hz) only forgives a
@@ -150,16 +152,17 @@ class _Comparison:
                 f"{said}, which is no ratio of whole numbers up to {MAX_RATIO} away from the "
                 f"model's {needed:g} Hz"
             )
-        elif self._contract.window % up:
+        elif self._contract.window * self._contract.samples_per_step % up:
             self.differences.append(
                 f"{said}, of which the model's window, {self._contract.window} steps at "
-                f"{needed:g} Hz, is no whole number of samples"
+                f"{self._contract.step_rate:g} Hz, is no whole number of samples"
             )
-        elif hop is not None and hop % up:
-            fitting = max(round(hop / up), 1) * up
+        elif hop is not None and hop * self._contract.samples_per_step % up:
+            least = up // math.gcd(up, self._contract.samples_per_step)
+            fitting = max(round(hop / least), 1) * least
             self.differences.append(
-                f"{said}, of which window.hop {hop} at {needed:g} Hz is no whole number of "
-                f"samples; a hop of {fitting} is"
+                f"{said}, of which window.hop {hop} at {self._contract.step_rate:g} Hz is no whole "
+                f"number of samples; a hop of {fitting} is"
             )
         return up, down
 

@@ -33,7 +33,7 @@ class Engine(Protocol):
         """Forget all samples."""
 
     def feed(self, block: Float32, answer: bool) -> Float32 | None:
-        """Take the next samples, (n, channels); a window that ends in them ends with the last.
+        """Take the next steps, (n, inputs); a window that ends in them ends with the last.
 
         ``answer`` says that one does and that the model's output for it, (outputs,), is wanted;
         otherwise the result is None.
@@ -94,6 +94,7 @@ class Pipeline:
         self._back_steps_before = 0
         # Per sample of the stream in the window: stamp, bridged (0/1).
         self._window = 1
+        self._lead = 0
         self._history = Ring(2, self._window, np.float64)
         self._start_over()
 
@@ -102,6 +103,7 @@ class Pipeline:
         self._gaps_before, self._back_steps_before = self.gaps, self.back_steps
         self._intake = intake
         self._window = intake.window
+        self._lead = intake.lead
         self._history = Ring(2, self._window, np.float64)
         self._start_over()
 
@@ -114,13 +116,13 @@ class Pipeline:
 
     @property
     def window_full(self) -> bool:
-        """Whether a whole window has been received since the last restart."""
-        return self._since_restart >= self._window
+        """Whether a whole window, and what comes before the first, was received since a restart."""
+        return self._since_restart >= self._lead + self._window
 
     @property
     def fullness(self) -> float:
         """How much of a window has been received since the last restart, 0 … 1."""
-        return min(self._since_restart / self._window, 1.0)
+        return min(self._since_restart / (self._lead + self._window), 1.0)
 
     @property
     def gaps(self) -> int:

@@ -61,11 +61,20 @@ class Quality:
     rate : float
         Hz.
     window, hop : int
-        Steps of one window, and between the starts of two.
+        Samples of one window, and between the starts of two.
+    lead : int
+        Samples before the first window, which no verdict is about.
     """
 
     def __init__(
-        self, labels: Sequence[str], microvolts: float, rate: float, window: int, hop: int
+        self,
+        labels: Sequence[str],
+        microvolts: float,
+        rate: float,
+        window: int,
+        hop: int,
+        *,
+        lead: int = 0,
     ) -> None:
         self._labels = tuple(labels)
         self._microvolts = microvolts
@@ -73,6 +82,7 @@ class Quality:
         self._beyond = BEYOND / microvolts
         self._still = STILL / microvolts
         self._window = window
+        self._lead = lead
         enough = max(round(ENOUGH_SECONDS * rate), 2)
         self._enough = window >= enough
         # A window shorter than a second can be flat as a whole.
@@ -92,7 +102,8 @@ class Quality:
         self.restart()
 
     def restart(self) -> None:
-        """Forget all samples: the next one is the first of a window."""
+        """Forget all samples: with the next one, or after the lead, a window begins."""
+        self._ahead = self._lead
         self._turn = 0
         self._in_block = 0
         self._gathered = False
@@ -126,7 +137,8 @@ class Quality:
             samples = np.where(finite, samples, np.float32(0))
         if len(given):
             self._given = given[-1]
-        start = 0
+        start = min(self._ahead, len(samples))
+        self._ahead -= start
         while start < len(samples):
             n = min(len(samples) - start, self._lengths[self._turn] - self._in_block)
             into = slice(self._in_block, self._in_block + n)

@@ -58,3 +58,8 @@ def nearly(texts: Iterable[str], wanted: Iterable[str]) -> list[str]:
 
 def _bare(text: str) -> str:
     return "".join(text.split()).casefold()
+
+
+def normal_label(label: str) -> str:
+    """The form in which labels are compared: no case, spaces or trailing dots."""
+    return "".join(label.split()).rstrip(".").upper()

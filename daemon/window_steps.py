@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from daemon.steps import FILTER_WORDS, Filter
+from daemon.step_options import FILTER_WORDS, Filter
 from daemon.validation import Strict
 
 Over = Literal["channel", "all"]
@@ -51,7 +51,8 @@ class WindowStep(Filter):
     Attributes
     ----------
     highpass, lowpass, bandpass, notch
-        See `daemon.steps.Filter`; forward and backward (zero phase), `scipy.signal.sosfiltfilt`.
+        See `daemon.step_options.Filter`; forward and backward (zero phase), as
+        `scipy.signal.sosfiltfilt`.
     demean, detrend : True
         Subtract each channel's mean, or its least-squares line.
     zscore : ZScoreOfWindow

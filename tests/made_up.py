@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.training.dataset import Dataset
+from daemon.training.windows import Dataset
 
 RATE = 100.0
 STEPS = 100

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from made_up import RATE, dataset
 from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import baseline
 from daemon.training.scores import confusion
-from daemon.training.settings import Split
+from daemon.training.settings import Split, Training
 from daemon.training.splits import folds, grouped
 
 
@@ -42,6 +44,43 @@ def test_classes_of_different_power_are_told_apart_and_recordings_of_equal_are_n
     features += data.recording[:, None]
     accuracy, *_ = baseline.which_recording(features, data.recording, data.trial, 0)
     assert accuracy > 0.9
+
+
+def test_of_band_powers_the_baselines_see_the_eeg_with_and_without_its_reference():
+    content = {
+        "recordings": ["*.edf"],
+        "channels": ["C3", "C4", "Cz"],
+        "sample_rate": RATE,
+        "window": 4,
+        "classes": {"a": "T0", "b": "T1"},
+        "conditioning": [
+            {"highpass": 1},
+            {"reference": ["M1"]},
+            {"bandpower": {"bands": [[8, 13]], "rate": 4}},
+        ],
+    }
+    training = Training.model_validate(content)
+    data = dataset("abab", "abab")
+    random = np.random.default_rng(1)
+    eeg = tuple(random.normal(size=(len(s), 4)).astype(np.float32) for s in data.signals)
+    steps = tuple(s[:: int(RATE) // 4].astype(np.float32) for s in data.signals)
+    powers = replace(
+        data, rate=4.0, steps=4, signals=steps, end=data.end // 25, per_step=25, eeg=eeg
+    )
+    found = baseline.features_of(training, powers)
+    assert [*found] == [
+        "band-power LDA",
+        "band-power LDA after reference M1",
+        "LDA of the encoder's inputs",
+    ]
+    cut = np.stack([eeg[s][end - 100 : end] for s, end in zip(data.signal, data.end, strict=True)])
+    plain, referred, inputs = found.values()
+    np.testing.assert_allclose(plain, baseline.band_powers(cut[..., :3], RATE))
+    expected = baseline.band_powers(cut[..., :3] - cut[..., 3:], RATE)
+    np.testing.assert_allclose(referred, expected, rtol=1e-5)
+    every = np.arange(len(data.targets))
+    np.testing.assert_allclose(inputs, powers.windows(every).mean(axis=1), rtol=1e-5)
+    assert [*baseline.features_of(training, data)] == ["band-power LDA"]
 
 
 def test_one_recording_has_no_identity():

@@ -42,10 +42,17 @@ def test_a_class_that_shares_its_only_recording():
 
 
 def test_classes_with_recordings_of_their_own():
-    assert _found(*["aaaa", "bbbb"] * 4) == [
-        "a is in R0, R2, R4, R6 alone, where no other class is",
-        "b is in R1, R3, R5, R7 alone, where no other class is",
+    assert _found(*["aaaa", "bbbb"] * 4, *["abab"] * 3, "aaaa", "c" * 12) == [
+        "c is in R12 alone, where no other class is"
     ]
+    assert _found(*["abab"] * 3, *["cccc"] * 3) == [
+        "c is in R3, R4, R5 alone, where no other class is"
+    ]
+
+
+def test_recordings_of_one_class_each_are_a_block_design():
+    (why,) = _found(*["aaaa", "bbbb"] * 4)
+    assert why.startswith("each recording holds one class alone, a block design: class and record")
 
 
 def test_one_recording_of_one_block_a_class():

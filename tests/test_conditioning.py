@@ -24,6 +24,9 @@ FILTERS = (
 )
 ZSCORE = {"zscore": {"mean": [1.0, -2.0, 3.0], "std": [10.0, 20.0, 0.5]}}
 MASTOIDS = {"reference": ["M1", "m2."]}
+LAPLACIAN = {"reference": "laplacian"}
+# Settles within 32 samples.
+POWER = {"bandpower": {"bands": [[20, 40], [30, 70]], "smooth": 0.05, "rate": 32}}
 ALL = (FILTERS[0], FILTERS[3], MASTOIDS, FILTERS[1], ZSCORE)
 
 
@@ -112,6 +115,79 @@ def test_a_reference_is_the_mean_of_its_channels_and_drops_those_the_model_lacks
     np.testing.assert_allclose(found, wide[:, :3] - mean, rtol=1e-6, atol=1e-6)
 
 
+def test_a_laplacian_takes_the_four_nearest_by_one_over_their_distance() -> None:
+    labels = ("Cz", "C1", "C4", "FCz", "Pz", "Oz", "M1")
+    samples = eeg(50, len(labels))
+    steps = [Step.model_validate(LAPLACIAN)]
+    found, _ = Conditioning(steps, RATE, labels, 6).apply(samples)
+    wide = samples.astype(np.float64)
+    near, far = (1 / (2 * np.sin(np.radians(angle / 2))) for angle in (22.5, 45))
+    around = (near * (wide[:, 1] + wide[:, 3]) + far * (wide[:, 2] + wide[:, 4])) / (
+        2 * near + 2 * far
+    )
+    assert found.shape == (50, 6)
+    np.testing.assert_allclose(found[:, 0], wide[:, 0] - around, rtol=1e-5, atol=1e-5)
+    # What all channels share is gone.
+    shared, _ = Conditioning(steps, RATE, labels, 6).apply(samples + np.float32(1024))
+    np.testing.assert_allclose(shared, found, atol=1e-3)
+
+
+def log_power(samples: np.ndarray, bands: list[list[float]], smooth: float) -> np.ndarray:
+    """After each sample, from the whole signal, as a book has it: (n, channels · bands)."""
+    found = []
+    for channel in samples.T.astype(np.float64):
+        for band in bands:
+            sos = signal.butter(2, band, "bandpass", fs=RATE, output="sos")
+            filtered, _ = signal.sosfilt(sos, channel, zi=signal.sosfilt_zi(sos) * channel[0])
+            keeps = np.exp(-1 / (smooth * RATE))
+            found.append(np.log(signal.lfilter([1 - keeps], [1, -keeps], filtered**2)))
+    return np.array(found).T
+
+
+def test_band_power_is_scipys_on_the_whole_signal() -> None:
+    bands = [[8.0, 13.0], [13.0, 20.0], [20.0, 30.0]]
+    step = {"bandpower": {"bands": bands, "smooth": 0.5, "rate": 4}}
+    samples = eeg(4000, CHANNELS, offset=300)
+    stage = conditioning(step, labels=LABELS[:3])
+    # 1 / (13 - 8) + 3 · 0.5 seconds, in whole steps of 40 samples.
+    assert (stage.per_step, stage.lead) == (40, 280)
+    found, newest = stage.apply(samples)
+    with np.errstate(divide="ignore"):  # of the first sample
+        expected = log_power(samples, bands, 0.5)
+    assert newest is not None
+    np.testing.assert_array_equal(newest, np.arange(280 + 39, 4000, 40))
+    np.testing.assert_allclose(found, expected[newest], rtol=1e-6, atol=1e-6)
+
+
+def test_what_comes_first_has_settled() -> None:
+    """Of a rhythm that was there all the time, the first step is what every step is."""
+    step = {"bandpower": {"bands": [[8, 13]], "smooth": 0.5, "rate": 4}}
+    sine = 20 * np.sin(2 * np.pi * 10 * np.arange(8000) / RATE)
+    samples = np.repeat(sine[:, None], CHANNELS, axis=1).astype(np.float32)
+    found, _ = conditioning(step, labels=LABELS[:3]).apply(samples)
+    # The power of a sine is half of its square.
+    np.testing.assert_allclose(found[-1], np.log(200), atol=0.02)
+    np.testing.assert_allclose(found[0], found[-1], atol=0.15)
+
+
+def test_a_dead_channel_has_little_power_and_no_infinite_one() -> None:
+    step = {"bandpower": {"bands": [[20, 40]], "smooth": 0.01, "rate": 32}}
+    samples = eeg(8000, CHANNELS)
+    samples[:, 1] = 3
+    found, _ = conditioning(step, labels=LABELS[:3]).apply(samples)
+    assert np.isfinite(found).all()
+    assert found[-1, 1] < -60 < 3 < found[-1, 0]
+
+
+def test_a_decimated_step_is_the_mean_of_its_samples() -> None:
+    samples = eeg(163, CHANNELS, offset=300)
+    found, newest = conditioning({"decimate": {"rate": 32}}, labels=LABELS[:3]).apply(samples)
+    means = samples[:160].astype(np.float64).reshape(32, 5, CHANNELS).mean(axis=1)
+    np.testing.assert_allclose(found, means, rtol=1e-6)
+    assert newest is not None
+    np.testing.assert_array_equal(newest, np.arange(4, 160, 5))
+
+
 def test_a_zscore_is_that_of_the_contract() -> None:
     samples = eeg(50)[:, :3]
     found, _ = conditioning(ZSCORE, labels=LABELS[:3]).apply(samples)
@@ -135,7 +211,14 @@ def test_no_steps_hand_on_the_very_samples() -> None:
     assert conditioning().apply(samples)[0] is samples
 
 
-CHAINS = (ALL, FILTERS, ({"reference": "average"},), (ZSCORE,), ())
+POWERS = (
+    FILTERS[0],
+    LAPLACIAN,
+    POWER,
+    {"zscore": {"mean": [1, 2, 3, 4, 5, 6], "std": [1, 2, 3, 4, 5, 6]}},
+)
+DECIMATED = (LAPLACIAN, FILTERS[1], {"decimate": 32}, ZSCORE)
+CHAINS = (ALL, FILTERS, ({"reference": "average"},), POWERS, DECIMATED, (ZSCORE,), ())
 
 
 @settings(deadline=None, max_examples=40)
@@ -165,15 +248,16 @@ def test_any_cutting_gives_the_same_to_the_last_digit(
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.sampled_from(CHAINS[:3]), st.integers(1, 149))
+@given(st.sampled_from(CHAINS[:5]), st.integers(1, 149))
 def test_no_sample_depends_on_a_later_one(steps: tuple[dict[str, object], ...], at: int) -> None:
     samples = eeg(150)
     changed = samples.copy()
     changed[at:] += 1000
     labels = LABELS if MASTOIDS in steps else LABELS[:3]
-    one, _ = conditioning(*steps, labels=labels).apply(samples[:, : len(labels)])
+    one, newest = conditioning(*steps, labels=labels).apply(samples[:, : len(labels)])
     other, _ = conditioning(*steps, labels=labels).apply(changed[:, : len(labels)])
-    np.testing.assert_array_equal(one[:at], other[:at])
+    before = at if newest is None else int(np.searchsorted(newest, at))
+    np.testing.assert_array_equal(one[:before], other[:before])
 
 
 @pytest.mark.parametrize("rate", [100.0, 160.0, 5000.0])

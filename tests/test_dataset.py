@@ -11,9 +11,11 @@ from edf_bytes import Channel, edf, timekeeping
 from made_up import RATE, write_edf
 from xdf_writer import XdfWriter
 
+from daemon.conditioning import Conditioning
 from daemon.errors import UsageError
-from daemon.training.dataset import CHANGE, FAULT, GAP, TOO_SHORT, Dataset, read_dataset
+from daemon.training.dataset import CHANGE, FAULT, GAP, TOO_SHORT, read_dataset
 from daemon.training.settings import Training
+from daemon.training.windows import Dataset
 
 LABELS = ("C3", "Cz", "C4")
 
@@ -252,3 +254,58 @@ def test_gaps_leave_out_what_holds_them(tmp_path: Path):
     assert data.left_out == {GAP: 1}
     np.testing.assert_allclose(data.start_time[:4], [100, 101, 103, 104], atol=1e-6)
     np.testing.assert_allclose(data.windows(np.array([2]))[0], samples[300:400, [2, 0]])
+
+
+POWER = {"bandpower": {"bands": [[8, 13], [13, 30]], "smooth": 0.2, "rate": 4}}
+
+
+def test_windows_of_band_powers_are_whole_steps_within_the_trial(tmp_path: Path):
+    samples = _noise(20)
+    marks = [(1.0, "T0"), (7.03, "T1"), (11.0, "T0"), (15.4, "end")]
+    write_edf(tmp_path / "a.edf", samples, marks, LABELS)
+    steps = [{"reference": "average"}, {"highpass": 1}, POWER]
+    data = _read(tmp_path, window=8, conditioning=steps, trial={"ends": ["end"]})
+    assert (data.rate, data.steps, data.per_step) == (4.0, 8, 25)
+    # Band powers have settled after 1 / (13 - 8) + 3 · 0.2 seconds, in whole steps 1 s.
+    starts, ends = data.start_time, data.time + 1 / RATE
+    np.testing.assert_allclose(starts, [1, 3, 5, 7.25, 11, 13])
+    np.testing.assert_allclose(ends - starts, 2)
+    assert data.targets.tolist() == [0, 0, 0, 1, 0, 0]
+    contract = _training(tmp_path, window=8, conditioning=steps).contract()
+    alone = Conditioning(contract.conditioning, RATE, ("C4", "C3"), 2)
+    whole, newest = alone.apply(samples[:, [2, 0]].astype(np.float32))
+    assert newest is not None
+    first = int(np.searchsorted(newest, 725))
+    found = data.windows(np.array([3]))[0]
+    # EDF has 16 bits for ±500 microvolts.
+    np.testing.assert_allclose(found, whole[first : first + 8], atol=0.01)
+    # The EEG is that of the same samples, high-passed and not referenced.
+    passed, _ = Conditioning(contract.conditioning[1:2], RATE, ("C4", "C3"), 2).apply(
+        samples[:, [2, 0]].astype(np.float32)
+    )
+    np.testing.assert_allclose(data.eeg_windows(np.array([3]))[0], passed[725:925], atol=0.02)
+
+
+def test_eeg_is_the_steps_where_there_is_no_band_power(tmp_path: Path):
+    write_edf(tmp_path / "a.edf", _noise(12), [(1.0, "T0"), (4.5, "T1")], LABELS)
+    assert _read(tmp_path, conditioning=[{"highpass": 1}]).eeg == ()
+
+
+def test_a_class_may_be_whole_files(tmp_path: Path):
+    for n, name in enumerate(("s1_Left", "s1_Right", "s2_Left")):
+        write_edf(tmp_path / f"{name}.edf", _noise(5, n), [(1.0, "T0")], LABELS)
+    data = _read(tmp_path, classes={"left": {"files": ["*Left*"]}, "right": {"files": "*Right*"}})
+    assert data.targets.tolist() == [0] * 5 + [1] * 5 + [0] * 5
+    np.testing.assert_allclose(data.start_time[:5], [0, 1, 2, 3, 4])
+    assert data.unused == {"T0": 3}
+    with pytest.raises(UsageError, match="the whole file means a and b in s1_Left"):
+        _read(tmp_path, classes={"a": {"files": "*"}, "b": {"files": "*Left*"}})
+
+
+def test_recordings_are_named_with_the_folders_that_the_split_names(tmp_path: Path):
+    for n, name in enumerate(("one/a.edf", "one/b.edf", "two/c.edf")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_edf(tmp_path / name, _noise(5, n), [(0.0, "T0"), (2.0, "T1")], LABELS)
+    assert _read(tmp_path).recordings == ("a.edf", "b.edf", "c.edf")
+    data = _read(tmp_path, split={"together": ["one/*", "two/*"]})
+    assert data.recordings == ("one/a.edf", "one/b.edf", "two/c.edf")

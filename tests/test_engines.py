@@ -70,7 +70,7 @@ def test_an_engine_answers_with_the_models_own_output(name: str, kind: planning.
     assert (plan.stack is not None) == is_stack
     assert plan.kind == ("streaming" if is_stack and kind == "auto" else "window")
     assert ("no LSTM stack: it begins with Conv1D" in plan.why) != is_stack
-    engine, built_plan = engines.build(plan, sample_rate=1.0)
+    engine, built_plan = engines.build(plan, step_rate=1.0)
     assert replace(built_plan, seconds=None) == plan
     assert (built_plan.seconds is None) == (plan.kind == "streaming")
     samples = np.random.default_rng(0).normal(size=(WINDOW + HOP, CHANNELS)).astype(np.float32)
@@ -182,7 +182,7 @@ def test_of_several_devices_the_faster_one_is_taken_and_both_figures_are_said(
 def test_streaming_that_cannot_keep_up_gives_way_to_the_window_and_says_so() -> None:
     model = common_lstm(WINDOW, CHANNELS, units=(5,))
     plan = planned(model)
-    engine, taken = engines.build(plan, sample_rate=1e9)
+    engine, taken = engines.build(plan, step_rate=1e9)
     assert taken.kind == "window"
     assert isinstance(engine, WindowEngine)
     assert "a window.hop of about" in taken.why

@@ -67,6 +67,18 @@ def test_markers_of_what_was_cropped_are_where_they_were(tmp_path: Path):
     assert recording.markers == ((pytest.approx(1.5), "T2"),)
 
 
+def test_events_in_a_file_beside_are_markers_where_it_has_none(tmp_path: Path):
+    import mne
+
+    raw = _raw()
+    events = np.array([[480 + 2 * RATE, 0, 13], [480 + 4 * RATE, 0, 21]], np.int64)
+    mne.write_events(tmp_path / "a-eve.fif", events, verbose="error")
+    assert _read(tmp_path / "a_raw.fif", raw).markers == ((1.0, "T1"), (5.5, "T2"))
+    raw.set_annotations(None)
+    assert _read(tmp_path / "a_raw.fif", raw, overwrite=True).markers == ((2.0, "13"), (4.0, "21"))
+    assert _read(tmp_path / "b_raw.fif", raw).markers == ()
+
+
 def test_what_was_never_acquired_or_joined_is_a_gap(tmp_path: Path):
     import mne
 

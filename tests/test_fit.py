@@ -22,6 +22,10 @@ CLASSES = 3
 SETTINGS = Settings(
     "channel", epochs=4, batch=8, learning_rate=0.01, class_weights=False, noise=0.1
 )
+# Channel n's mean tells class n.
+BEGUN = replace(
+    SETTINGS, noise=0.0, units=(6,), start="discriminant", memory=5.0, drift=0.5, dropout=0.3
+)
 
 
 def examples(seed: int, count: int = 40, steps: int = 20) -> Examples:
@@ -87,29 +91,53 @@ def test_probabilities_are_the_softmax_of_the_logits_and_the_exports(
     np.testing.assert_allclose(np.load(tmp_path / "given.npy"), given, atol=1e-6)
 
 
-def test_a_killed_training_goes_on_and_ends_as_the_whole_one(whole: Fitted, tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [SETTINGS, BEGUN], ids=["keras", "discriminant"])
+def test_a_killed_training_goes_on_and_ends_as_the_whole_one(
+    settings: Settings, whole: Fitted, tmp_path: Path
+) -> None:
+    if settings is BEGUN:
+        whole = run(BEGUN)
     checkpoint = tmp_path / "checkpoint"
-    script = "import sys, tests.test_fit as t; t.run_until_killed(sys.argv[1])"
+    name = "BEGUN" if settings is BEGUN else "SETTINGS"
+    script = f"import sys, tests.test_fit as t; t.run_until_killed(t.{name}, sys.argv[1])"
     there = Path(__file__).parents[1]
     killed = subprocess.run([sys.executable, "-c", script, str(checkpoint)], cwd=there, check=False)
     assert killed.returncode == -signal.SIGKILL
     told: list[Progress] = []
-    assert same(run(checkpoint=checkpoint, progress=told.append), whole)
+    assert same(run(settings, checkpoint, progress=told.append), whole)
     assert (told[0].epoch, told[0].step, told[0].steps) == (2, 1, 5)
     assert (told[-1].epoch, told[-1].step) == (3, 5)
     told.clear()
-    assert same(run(checkpoint=checkpoint, progress=told.append), whole)
+    assert same(run(settings, checkpoint, progress=told.append), whole)
     assert not told
     with pytest.raises(UsageError, match="other settings or other recordings"):
-        run(replace(SETTINGS, seed=1), checkpoint)
+        run(replace(settings, seed=1), checkpoint)
 
 
-def run_until_killed(checkpoint: str) -> None:
+def test_the_start_is_kept_where_no_epoch_does_better() -> None:
+    fitted = run(replace(BEGUN, learning_rate=50.0, epochs=2))
+    assert min(fitted.history["val_loss"]) > fitted.history["start"][0]
+    for kept, first, begun in zip(
+        fitted.model.get_weights(), fitted.first, fitted.begun().get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(kept, first)
+        np.testing.assert_array_equal(begun, first)
+
+
+@pytest.mark.parametrize("without", ["drift", "dropout"])
+def test_what_regularizes_is_felt(without: str) -> None:
+    one, other = (
+        run(replace(BEGUN, epochs=1, **change)).history["loss"] for change in ({}, {without: 0.0})
+    )
+    assert one != other
+
+
+def run_until_killed(settings: Settings, checkpoint: str) -> None:
     def kill(progress: Progress) -> None:
         if (progress.epoch, progress.step) == (2, 3):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    run(checkpoint=Path(checkpoint), progress=kill)
+    run(settings, Path(checkpoint), progress=kill)
 
 
 def test_a_rare_class_counts_as_much_and_steps_without_class_not_at_all() -> None:

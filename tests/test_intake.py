@@ -24,6 +24,7 @@ CHANNELS = ("Cz", "Pz")
 WINDOW, HOP = 50, 20
 FILTERED = [{"highpass": 2}, {"notch": 25}, {"reference": ["M1"]}]
 RESAMPLED = [{"resample": True}, *FILTERED]
+POWER = {"bandpower": {"bands": [[20, 30], [25, 45]], "smooth": 0.1, "rate": 10}}
 MICROVOLTS = ("microvolts",) * 3
 STREAM = StreamDescription("Amp", "EEG", "", "", 100.0, "float32", ("M1", "Pz", "Cz"), MICROVOLTS)
 
@@ -101,9 +102,56 @@ def test_windows_of_a_resampled_stream_end_with_its_samples(rate: float) -> None
     assert late.max() < 1 / rate + 0.01
 
 
+@pytest.mark.parametrize("rate", [100.0, 80.0, 320.0])
+def test_windows_of_band_powers_begin_when_these_have_settled(rate: float) -> None:
+    asked = contract([{"resample": True}, POWER], window=6)
+    pick = pick_for(asked, replace(STREAM, sample_rate=rate), hop=4)
+    taker = Intake(asked, pick, hop=4, fill_up_to=0.1)
+    stamps = 3 + np.arange(int(8 * rate)) / rate
+    stretches = run(taker, eeg(len(stamps)), stamps, [])
+    ((found, times, ends),) = runs(stretches)
+    # 1 / (30 - 20) + 3 · 0.1 seconds, in whole steps of 0.1 s.
+    assert (taker.lead, taker.window) == (0.4 * rate, 0.6 * rate)
+    assert ends == [6, 10, 14, 18, 22, 26, 30, 34, 38, 42, 46, 50, 54, 58, 62, 66, 70, 74]
+    assert found.shape == (76, 4)
+    # A step has the stamp of its last sample, and a window ends with a step.
+    np.testing.assert_allclose(times, 10 + 0.5 + 0.1 * np.arange(76) - 1 / rate)
+    last = [stretch for stretch in stretches if stretch.ends_window]
+    assert [s.stamps[-1] for s in last] == [s.received[-1] for s in last]
+
+
+def test_what_came_before_the_first_window_is_not_judged_but_held_to_be_a_voltage() -> None:
+    asked = contract([POWER], window=6)
+    samples = eeg(400)
+    samples[20, 2] = np.nan  # while band powers settle
+    samples[22:25, 1] = 5e5
+    samples[350, 0] = np.nan  # of M1, which is not picked
+    taker = Intake(asked, pick_for(asked, STREAM, hop=6), hop=6, fill_up_to=0.1)
+    stretches = run(taker, samples, np.arange(400) / 100, [])
+    assert {stretch.fault for stretch in stretches} == {None}
+    assert all(np.isfinite(stretch.samples).all() for stretch in stretches)
+    samples[130, 2] = np.nan  # in the second window, which begins after 0.4 + 0.6 s
+    taker = Intake(asked, pick_for(asked, STREAM, hop=6), hop=6, fill_up_to=0.1)
+    faults = [s.fault for s in run(taker, samples, np.arange(400) / 100, []) if s.ends_window]
+    assert [fault and (fault.code, fault.channels) for fault in faults] == [
+        None,
+        (Code.NOT_FINITE, ("Cz",)),
+        *[None] * 4,
+    ]
+
+
 @settings(deadline=None, max_examples=20)
 @given(
-    st.sampled_from([(FILTERED, 100.0), (RESAMPLED, 80.0), (RESAMPLED, 320.0)]),
+    st.sampled_from(
+        [
+            (FILTERED, 100.0),
+            (RESAMPLED, 80.0),
+            (RESAMPLED, 320.0),
+            ([POWER], 100.0),
+            ([{"resample": True}, POWER], 80.0),
+            ([{"decimate": 20}], 100.0),
+        ]
+    ),
     st.lists(st.tuples(st.integers(1, 300), st.integers(1, 60)), max_size=3),
     st.lists(st.integers(0, 400), max_size=20),
 )

@@ -47,8 +47,16 @@ def fingerprint(window: np.ndarray) -> np.ndarray:
     return np.array([p, 1 - p], np.float32)
 
 
-def intake(hop: int, channels: tuple[str, ...] = ("Cz",), rate: float = RATE) -> Intake:
-    steps = () if rate == RATE else ({"resample": True},)
+POWER = {"bandpower": {"bands": [[10, 20]], "smooth": 0.1, "rate": 25}}
+
+
+def intake(
+    hop: int,
+    channels: tuple[str, ...] = ("Cz",),
+    rate: float = RATE,
+    more: tuple[dict[str, object], ...] = (),
+) -> Intake:
+    steps = (*(() if rate == RATE else ({"resample": True},)), *more)
     contract = Contract.model_validate(
         {
             "sample_rate": RATE,
@@ -85,6 +93,24 @@ def run(pipeline: Pipeline, positions: np.ndarray, cuts: list[int]) -> list[Pred
     for start, stop in itertools.pairwise(edges):
         predictions += pipeline.feed(chunk(positions[start:stop]))
     return predictions + list(pipeline.flush())
+
+
+def test_windows_of_several_samples_a_step_have_the_times_of_their_eeg() -> None:
+    pipeline, _ = build(10)
+    pipeline.connect(intake(10, more=(POWER,)))
+    # Band powers settle in 40 samples; 50 steps are 200 samples, and 10 are 40.
+    noise = np.random.default_rng(0).normal(scale=20, size=(400, 1)).astype(np.float32)
+    stamps = 3 + np.arange(400) / RATE
+    predictions: list[Prediction] = []
+    fullness = []
+    for n in range(0, 400, 20):
+        predictions += pipeline.feed(Chunk(noise[n : n + 20], stamps[n : n + 20]))
+        fullness.append((pipeline.fullness, pipeline.window_full))
+    assert [p.status for p in predictions] == ["ok"] * 5
+    np.testing.assert_allclose([p.window_start for p in predictions], stamps[40:201:40])
+    np.testing.assert_allclose([p.window_end for p in predictions], stamps[239::40])
+    assert fullness[10] == (220 / 240, False)
+    assert fullness[11] == (1.0, True)
 
 
 @settings(deadline=None)  # sample by sample, on a machine that may be busy

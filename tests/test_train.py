@@ -87,7 +87,8 @@ class Power:
         checkpoint.touch()
         progress(fit.Progress(0, 2, 1, 2, {}))
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        return SimpleNamespace(model=self, history={name: [1.0, 0.5] for name in names})
+        history = {name: [1.0, 0.5] for name in names}
+        return SimpleNamespace(model=self, history=history, begun=lambda: self)
 
     def predict(self, model: object, windows: np.ndarray) -> np.ndarray:
         power = windows.var(axis=1).astype(np.float64)
@@ -132,10 +133,11 @@ def test_left_out_recordings_decide_nothing(tmp_path: Path, monkeypatch: pytest.
     assert verdict.startswith("1.00 balanced accuracy on left-out recordings (chance 0.50, 95 % CI")
     # Half of a window of 200 steps may be of the class before.
     deployed = report["deployed"]["encoder"]["balanced_accuracy"]
-    said = f"; {deployed:.2f} at the deployed length of 200 steps (95 % CI "
-    assert f", n = 96), with windows of 100 steps{said}" in verdict
+    said = f"; {deployed:.2f} at the deployed length of 200 steps (2 s) (95 % CI "
+    assert f", n = 96), with windows of 100 steps (1 s){said}" in verdict
     assert 0.5 < deployed < 0.9
-    assert "; band-power LDA 1.00; recordings can be told apart with 0." in verdict
+    assert "; equal to band-power LDA at 1.00 (p = 1 over 6 recordings); " in verdict
+    assert "; recordings can be told apart with 0." in verdict
     assert report["why_not_trusted"] == []
     assert report["encoder"]["confusion"] == [[48, 0], [0, 48]]
     # Windows of 200 steps end with the same samples; the first of each recording has no room.
@@ -207,8 +209,16 @@ def test_a_kill_keeps_the_checkpoints(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not out.exists()
 
 
+POWER = [
+    {"highpass": 1},
+    {"bandpower": {"bands": [[8, 20], [20, 40]], "smooth": 0.2, "rate": 10}},
+    {"zscore": "from training"},
+]
+
+
+@pytest.mark.parametrize("power", [False, True])
 def test_the_bundle_answers_live_as_it_was_evaluated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, power: bool
 ):
     """The whole command with a real encoder, then `eegd score` over what it was tested on."""
     monkeypatch.setattr(evaluation, "ENCODER_PERMUTATIONS", 100)
@@ -216,7 +226,11 @@ def test_the_bundle_answers_live_as_it_was_evaluated(
     path = _recordings(tmp_path)
     content = yaml.safe_load(path.read_text())
     content["split"] = {"test": ["r4.edf", "r5.edf"]}
-    content["training_window"] = content["window"] = 100
+    steps = 10 if power else 100
+    content["training_window"] = content["window"] = content["hop"] = steps
+    if power:
+        content["conditioning"] = POWER
+        content["fit"] = {"epochs": 1, "members": 2, "units": 4, "memory": 0.3, "ask_from": 0.5}
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     out = tmp_path / "bundle"
     done = CliRunner().invoke(main, ["train", str(path), "--out", str(out)])
@@ -225,22 +239,37 @@ def test_the_bundle_answers_live_as_it_was_evaluated(
     assert bundle.verified(out)
     shown = CliRunner().invoke(main, ["inspect", str(out)]).output
     assert f"bundle     {bundle.verified(out)}" in shown
+    if power:
+        assert "1 a window, 10 steps a second" in shown
+        assert "inputs       C3 8-20, C3 20-40, C4 8-20, C4 20-40" in shown
+        report = json.loads((out / "report.json").read_text())
+        assert report["training"]["members"] == 2
+        assert [*report["training"]["history"]] == ["fold 1 member 1", "fold 1 member 2"]
+        assert [*report["baselines"]] == [
+            "band-power LDA",
+            "LDA of the encoder's inputs",
+            "the encoder's untrained start",
+        ]
+        assert report["encoder"]["balanced_accuracy"] > 0.8
 
     config = tmp_path / "config.yaml"
-    content = {"model": {"path": str(out)}, "window": {"hop": 100}, "engine": {"kind": "window"}}
+    content = {
+        "model": {"path": str(out)},
+        "window": {"hop": 1 if power else 100},
+        "engine": {"kind": "auto" if power else "window"},
+    }
     config.write_text(yaml.safe_dump(content))
     scored = tmp_path / "scored.csv"
     command = ["score", str(tmp_path / "r5.edf"), "-c", str(config), "--out", str(scored)]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
-    live = {row["window_start"]: row for row in _rows(scored)}
+    live = {row["window_end"]: row for row in _rows(scored)}
     evaluated = [row for row in _rows(out / "predictions.csv") if row["recording"] == "r5.edf"]
-    assert len(evaluated) == len(live) == 16
+    # Band powers have settled after 0.8 s: of 160 steps the last 152 are known.
+    assert (len(evaluated), len(live)) == ((15, 143) if power else (16, 16))
     for row in evaluated:
         for name in ("left", "right"):
-            assert float(row[name]) == pytest.approx(
-                float(live[row["window_start"]][name]), abs=1e-5
-            )
+            assert float(row[name]) == pytest.approx(float(live[row["window_end"]][name]), abs=1e-5)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real recordings are not beside the repository")
@@ -252,6 +281,8 @@ def test_eyes_closed_from_a_recording_of_its_own_in_the_real_data(
     content = yaml.safe_load((Path(__file__).parents[1] / "examples/eegbci.yaml").read_text())
     content["recordings"] = [str(DATA)]
     content["channels"] = ["C3", "C4"]
+    content["window"], content["training_window"] = 640, None
+    content["conditioning"] = [{"highpass": 0.5}, {"notch": 60}, {"zscore": "from training"}]
     content["classes"]["eyes_closed"] = {"marker": "T0", "files": "*R02*"}
     path = tmp_path / "training.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))

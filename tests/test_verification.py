@@ -34,6 +34,7 @@ CLASSES = ("a", "b")
 STREAM = StreamDescription("Amp", "EEG", "", "", RATE, "float32", ("Cz",), ("microvolts",))
 FILTERS = [{"highpass": 5}, {"notch": 20}]
 SILENT = Reason(Code.STALLED, "no sample for 1 s")
+POWER = [{"bandpower": {"bands": [[10, 20]], "smooth": 0.1, "rate": 25}}]
 
 
 class Fingerprint:
@@ -136,7 +137,8 @@ class Lab:
             session,
             self.daemon(),
             rate=RATE,
-            hop=HOP / RATE,
+            hop=HOP / self.contract.step_rate,
+            lead=self.intake().lead,
             settle=settling(self.contract, self.pick),
             label=None
             if self.smoothing
@@ -161,6 +163,34 @@ def test_what_was_published_comes_out_again(conditioning: list[dict[str, Any]]) 
     assert outcomes(found) == {"recomputed": 196}
     assert [check.difference for check in found.checks] == [0.0] * 196
     assert {check.label for check in found.checks} == {True}
+    assert found.faults() == []
+
+
+def test_windows_of_band_powers_come_out_again_wherever_their_run_is_known_to_begin() -> None:
+    lab = Lab(POWER)
+    lab.hear(0, 700)
+    lab.lose()
+    lab.hear(703, 2000)
+    # 40 samples until settled; then windows of 200, 40 apart, and the abstention between.
+    windows = (700 - 40 - 200) // 40 + 1, (1297 - 40 - 200) // 40 + 1
+    found = lab.check(noise=0.4 / RATE)
+    assert outcomes(found) == {"recomputed": sum(windows), "connection": 1}
+    assert [check.difference for check in found.checks if check.outcome == "recomputed"] == [
+        0.0
+    ] * sum(windows)
+    assert found.faults() == []
+
+
+def test_band_powers_are_judged_once_their_filters_have_forgotten_an_unknown_begin() -> None:
+    lab = Lab(POWER)
+    lab.hear(0, 2000)
+    found = lab.check(keep=slice(210, 2000))
+    settled = settling(lab.contract, lab.pick)
+    assert 20.7 * 0.1 < settled < 4
+    judged = [n for n in range(45) if 40 + 40 * n >= 210 + 100 * settled]
+    assert outcomes(found)["recomputed"] >= len(judged) - 1
+    assert found.worst is not None
+    assert found.worst.difference < 1e-6
     assert found.faults() == []
 
 

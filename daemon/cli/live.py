@@ -45,7 +45,7 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
 
             loaded, plan = assembly.load(config)
             # What a run would find out at its start, this has to find out too.
-            _, plan = engines.build(plan, loaded.contract.sample_rate)
+            _, plan = engines.build(plan, loaded.contract.step_rate)
             if as_json:
                 facts = model_facts(loaded.network, loaded, plan)
                 facts["config"] = config.model_dump(mode="json")

@@ -74,9 +74,7 @@ def bundle(model: Path, out: Path, **given: str | None) -> None:
     from daemon.encoders import bare
 
     contract = bare.adopt(model, out, given, click.prompt if sys.stdin.isatty() else None)
-    click.echo(
-        f"{out}: {contract.window} steps of {len(contract.channels)} channels, {bare.VERDICT}"
-    )
+    click.echo(f"{out}: {contract.window} steps of {len(contract.inputs)} channels, {bare.VERDICT}")
 
 
 @main.command()

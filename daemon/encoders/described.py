@@ -70,7 +70,7 @@ class Described:
         if self.plan is not None:
             lines.append(f"engine     {self.plan.kind}: {self.plan.why}")
             lines.append(f"device     {self.plan.device}: {self.plan.device_why}")
-            rate = self.loaded.contract.sample_rate if self.loaded else None
+            rate = self.loaded.contract.step_rate if self.loaded else None
             if speed := self.plan.speed(rate):
                 lines.append(f"speed      {speed}")
         if self.guess is not None:
@@ -89,6 +89,10 @@ class Described:
         for key, value in loaded.contract:
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             lines.append(f"{key:<12} {shown}")
+        contract = loaded.contract
+        seconds = contract.window / contract.step_rate
+        lines.append(f"seconds      {seconds:g} a window, {contract.step_rate:g} steps a second")
+        lines.append(f"inputs       {', '.join(contract.inputs)}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _STRETCH, _STRETCH_HOP = 16, 6
 _TIMED, _TIMING = 5, 0.5
 
 
-def build(plan: Plan, sample_rate: float | None = None) -> tuple[Engine, Plan]:
+def build(plan: Plan, step_rate: float | None = None) -> tuple[Engine, Plan]:
     """The engine of ``plan``, warmed up, and the plan that it came to.
 
     Of several devices the one is taken on which it takes the least time, measured here.
@@ -37,9 +37,10 @@ def build(plan: Plan, sample_rate: float | None = None) -> tuple[Engine, Plan]:
     Parameters
     ----------
     plan : Plan
-    sample_rate : float or None
-        Hz, of a live stream: a streaming engine that could not keep up with it gives way to the
-        window engine, which skips windows instead. None, for a recording, lets it take its time.
+    step_rate : float or None
+        Steps a second, in Hz, of a live stream: a streaming engine that could not keep up with it
+        gives way to the window engine, which skips windows instead. None, for a recording, lets it
+        take its time.
 
     Raises
     ------
@@ -49,13 +50,13 @@ def build(plan: Plan, sample_rate: float | None = None) -> tuple[Engine, Plan]:
         The engine does not answer what the model answers.
     """
     built = _fastest(plan)
-    if plan.kind == "streaming" and sample_rate is not None:
+    if plan.kind == "streaming" and step_rate is not None:
         seconds = built.seconds
-        if seconds * sample_rate > MAX_LOAD:
-            least = math.ceil(plan.job.hop * seconds * sample_rate / MAX_LOAD)
+        if seconds * step_rate > MAX_LOAD:
+            least = math.ceil(plan.job.hop * seconds * step_rate / MAX_LOAD)
             why = (
                 f"{plan.why}, but a sample takes {seconds * 1e3:.2g} ms of the "
-                f"{1e3 / sample_rate:.2g} ms until the next; run fused instead, skipping windows "
+                f"{1e3 / step_rate:.2g} ms until the next; run fused instead, skipping windows "
                 f"where it must (a window.hop of about {least} could be streamed)"
             )
             built = _fastest(replace(plan, kind="window", why=why))

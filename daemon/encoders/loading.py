@@ -71,10 +71,10 @@ class LoadedModel:
         return Job(
             self.network,
             self.layout,
-            len(contract.channels),
+            len(contract.inputs),
             contract.window,
             hop,
-            PerWindow(contract.per_window, contract.sample_rate),
+            PerWindow(contract.per_window, contract.step_rate),
             contract.output == "logits",
         )
 

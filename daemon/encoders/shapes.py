@@ -34,7 +34,7 @@ def check_fit(network: Network, contract: Contract) -> Layout:
         Inputs or outputs contradict the contract; says what both sides say, and the line of the
         contract that would fit.
     """
-    steps, channels = contract.window, len(contract.channels)
+    steps, channels = contract.window, len(contract.inputs)
     several = len(network.inputs) > 1
     layout = contract.layout or usual_layout(network)
     if contract.layout and several:
@@ -85,7 +85,7 @@ def _check_outputs(network: Network, contract: Contract) -> None:
 
 
 def _misfit(network: Network, contract: Contract) -> str:
-    steps, channels = contract.window, len(contract.channels)
+    steps, channels = contract.window, len(contract.inputs)
     inputs = network.inputs
     takes = f"the model takes {_shapes(inputs, 'input')}"
     width = channels if len(inputs) == 1 else 1

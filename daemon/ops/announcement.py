@@ -93,11 +93,11 @@ class Announcement:
     @property
     def hop_seconds(self) -> float:
         """Seconds between two predictions; 1 where it is not known."""
-        return self.hop / self.contract.sample_rate if self.contract and self.hop else 1.0
+        return self.hop / self.contract.step_rate if self.contract and self.hop else 1.0
 
     @property
     def window_seconds(self) -> float | None:
-        return self.contract.window / self.contract.sample_rate if self.contract else None
+        return self.contract.window / self.contract.step_rate if self.contract else None
 
 
 def announcement(info: Any) -> Announcement:

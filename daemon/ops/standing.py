@@ -236,7 +236,7 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "window": f"{contract.window} steps, {said.window_seconds:g} s"
         if contract and said
         else UNKNOWN,
-        "hop": f"{said.hop} samples, {said.hop_seconds:g} s" if said and said.hop else UNKNOWN,
+        "hop": f"{said.hop} steps, {said.hop_seconds:g} s" if said and said.hop else UNKNOWN,
         "rate": f"{rate:.2f} Hz" if (rate := rate_of(seen)) else UNKNOWN,
         "gaps": count("eegd_gaps_total"),
         "bridged": count("eegd_samples_filled_total"),

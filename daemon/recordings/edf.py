@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from daemon.contract import normal_label
 from daemon.errors import UsageError
 from daemon.recordings.edf_header import Header, Signal, read_header
 from daemon.recordings.record_times import RecordTimes, record_times
@@ -18,7 +17,7 @@ from daemon.recordings.recording import Marker, Recording, from_file
 from daemon.recordings.tals import Annotation, read_tals
 from daemon.recordings.triggers import Digital, codes, is_trigger, status_lines, without_bits
 from daemon.records import Float64
-from daemon.text import clean
+from daemon.text import clean, normal_label
 
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def read_fif(path: Path, type: str) -> Recording:
             onsets = (raw.annotations.onset - raw.first_time).tolist()
             durations = raw.annotations.duration.tolist()
             texts = [str(text) for text in raw.annotations.description]
-            triggers = _triggers(raw)
+            triggers = _triggers(raw) or ([] if texts else _events_beside(path, raw))
         except ImportError:
             raise
         except Exception as error:
@@ -89,6 +90,19 @@ def _triggers(raw: Any) -> list[tuple[float, str]]:
 def _scale(channel: Any) -> float:
     """What the numbers of a channel are to be multiplied by: its unit may stand for a multiple."""
     return 10.0 ** int(channel["unit_mul"])
+
+
+def _events_beside(path: Path, raw: Any) -> list[tuple[float, str]]:
+    """Of ``x_raw.fif``, what ``x-eve.fif`` beside it lists: when, and the number."""
+    import mne
+
+    named = re.fullmatch(r"(.+)[-_](raw|eeg|meg)\.fif(\.gz)?", path.name)
+    beside = path.with_name(f"{named[1]}-eve.fif") if named else path
+    if beside == path or not beside.is_file():
+        return []
+    rate = float(raw.info["sfreq"])
+    found = mne.read_events(beside, verbose="error")
+    return [(float(at - raw.first_samp) / rate, str(number)) for at, _, number in found]
 
 
 def _unit(code: Any) -> str:

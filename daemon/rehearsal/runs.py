@@ -27,16 +27,20 @@ _BLOCK = 1024
 def settling(contract: Contract, pick: Pick) -> float:
     """Seconds until conditioning has forgotten where it began; 0 if it remembers nothing.
 
-    A filter forgets as fast as the slowest of its poles; the resampler knows ten samples of the
-    lower rate to either side.
+    A filter forgets as fast as the slowest of its poles, an average by its time constant; the
+    resampler knows ten samples of the lower rate to either side.
     """
     rates = (contract.sample_rate, pick.sample_rate)
     seconds = 20 / min(rates) if pick.up != pick.down else 0.0
     for step in contract.conditioning:
-        if step.frequencies:
-            sections = second_order_sections(step, contract.sample_rate)
-            slowest = max(abs(np.roots(section[3:])).max() for section in sections)
-            seconds += math.log(FORGOTTEN) / math.log(slowest) / contract.sample_rate
+        poles = [
+            max(abs(np.roots(section[3:])).max() for section in sections)
+            for sections in (second_order_sections(f, contract.sample_rate) for f in step.filters)
+        ]
+        if poles:
+            seconds += math.log(FORGOTTEN) / math.log(max(poles)) / contract.sample_rate
+        if step.bandpower:
+            seconds -= math.log(FORGOTTEN) * step.bandpower.smooth
     return seconds
 
 
@@ -120,6 +124,7 @@ def starts(
     rate: float,
     within: float,
     hop: float,
+    lead: int,
     known: bool,
     settle: float,
 ) -> Iterator[Start]:
@@ -136,6 +141,8 @@ def starts(
         Seconds that ``start`` may be off. Samples that share a stamp are all possible.
     hop : float
         Seconds between two windows.
+    lead : int
+        Samples of a run before its first window.
     known : bool
         It is known to begin with this window.
     settle : float
@@ -144,13 +151,14 @@ def starts(
     stamps = recording.stamps
     apart = np.abs(stamps - start)
     near = np.flatnonzero(apart <= within)
-    near = near[np.argsort(apart[near], kind="stable")]
+    near = near[np.argsort(apart[near], kind="stable")] - lead
+    near = near[near >= 0]
     settles = settle > 0 and not known
     if settles:
         step = round(hop * rate)
         for index in near.tolist():
-            lead = min(math.ceil(settle / hop), index // step)
-            begin = index - lead * step
-            yield Start(begin, lead, float(stamps[begin]) + settle, known)
+            windows = min(math.ceil(settle / hop), index // step)
+            begin = index - windows * step
+            yield Start(begin, windows, float(stamps[begin]) + settle, known)
     for index in near.tolist():
-        yield Start(index, 0, start + settle if settles else -np.inf, known)
+        yield Start(index, 0, float(stamps[index]) + settle if settles else -np.inf, known)

@@ -6,10 +6,10 @@ Rules that hold here:
   order to a restarted pipeline, which counts its answers as the daemon does: sequence number and
   the times of the window say which answer is which prediction, and gaps in the recorded EEG
   restart both alike.
-- A run begins at the first sample of the first window that the run before does not explain. It is
-  known to begin there if it is the daemon's first (sequence 0) or comes right after an abstention
-  that ended the run before; where one stamp stands for several samples, the one is taken that
-  agrees.
+- A run begins at the first sample of the first window that the run before does not explain, or
+  before it by what conditioning takes to settle. It is known to begin there if it is the daemon's
+  first (sequence 0) or comes right after an abstention that ended the run before; where one stamp
+  stands for several samples, the one is taken that agrees.
 - Elsewhere it began earlier, and a prediction before filters have forgotten that is not judged
   (`daemon.rehearsal.runs`). Without filters each one is.
 - An abstention that the pipeline does not come to was about the connection (silence, loss, a wrong
@@ -88,6 +88,8 @@ class Verifier:
         Nominal rate of the EEG in Hz.
     hop : float
         Seconds between the starts of two windows.
+    lead : int
+        Samples of the EEG that a run has before its first window.
     settle : float
         Seconds until filters have forgotten where they began; 0 without any.
     label : function of the probabilities, or None
@@ -103,6 +105,7 @@ class Verifier:
         *,
         rate: float,
         hop: float,
+        lead: int,
         settle: float,
         label: Callable[[Mapping[str, float]], str | None] | None,
         tolerance: float,
@@ -112,12 +115,14 @@ class Verifier:
         self._eeg = session.eeg
         self._pipeline = pipeline
         self._hop = hop
+        self._lead = lead
         self._settle = settle
         self._label = label
         self._tolerance = tolerance
         self._rate = rate
         self._near = max(0.5 / rate, CLOCKS)
-        self._first = float(session.eeg.stamps.min()) - self._near
+        # The first window can begin there.
+        self._first = float(session.eeg.stamps.min()) + lead / rate - self._near
         self._last = float(session.eeg.stamps.max()) + self._near
         self._batches = bool((np.diff(session.eeg.stamps) == 0).any())
         self._run: Run | None = None
@@ -197,6 +202,7 @@ class Verifier:
                 rate=self._rate,
                 within=self._near,
                 hop=self._hop,
+                lead=self._lead,
                 known=said.sequence == self._fresh,
                 settle=self._settle,
             )

@@ -14,10 +14,15 @@ from scipy import signal
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedGroupKFold
 
+from daemon.conditioning import Conditioning
 from daemon.records import Float32, Float64
 from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training.scores import Indices, confusion
+from daemon.training.settings import Training
 from daemon.training.splits import Fold
+from daemon.training.windows import Dataset
+
+LDA = "band-power LDA"
 
 BANDS = {"theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "low gamma": (30, 45)}  # Hz
 
@@ -35,6 +40,29 @@ def band_powers(windows: Float32, rate: float) -> Float64:
         powers = [density.mean(axis=1)]
     features: Float64 = np.log(np.concatenate(powers, axis=1).astype(np.float64) + _FLOOR)
     return features
+
+
+def features_of(training: Training, data: Dataset) -> dict[str, Float64]:
+    """For each baseline, the features of all windows.
+
+    Where the encoder takes band powers, those of the EEG that these are of: as it is, and with the
+    same reference; and the mean of the encoder's own inputs.
+    """
+    every = np.arange(len(data.targets))
+    if not data.eeg:
+        return {LDA: band_powers(data.windows(every), data.rate)}
+    contract = training.contract()
+    channels, rate = len(contract.channels), contract.sample_rate
+    labels = (*contract.channels, *contract.referred)
+    eeg = data.eeg_windows(every)
+    found = {LDA: band_powers(eeg[..., :channels], rate)}
+    for step in contract.conditioning:
+        if step.kind in ("reference", "laplacian"):
+            reference = Conditioning([step], rate, labels, channels)
+            referred = np.stack([reference.apply(window)[0] for window in eeg])
+            found[f"{LDA} after {step}"] = band_powers(referred, rate)
+    found["LDA of the encoder's inputs"] = data.windows(every).mean(axis=1, dtype=np.float64)
+    return found
 
 
 def answers(features: Float64, targets: Indices, training: Indices, test: Indices) -> Indices:

@@ -12,8 +12,10 @@ import keras
 from daemon.contract import Contract
 from daemon.encoders import bundle
 from daemon.training import pictures, report
-from daemon.training.dataset import Dataset
 from daemon.training.evaluation import Answers
+from daemon.training.windows import Dataset
+
+_SHOWN = 3  # confusion matrices in a row
 
 
 def write_bundle(
@@ -48,10 +50,8 @@ def write_bundle(
         (folder / "report.md").write_text(page, encoding="utf-8")
         _write_predictions(folder / "predictions.csv", data, answers)
         pictures.learning_curves(content["training"]["history"], folder / "learning.png")
-        tables = {
-            name: content[key]["confusion"]
-            for key, name in (("encoder", "encoder"), ("baseline", "band-power LDA"))
-        }
+        shown = {"encoder": content["encoder"], **content["baselines"]}
+        tables = {name: one["confusion"] for name, one in list(shown.items())[:_SHOWN]}
         pictures.confusions(tables, data.classes, folder / "confusion.png")
         pictures.reliability(content["encoder"]["calibration"], folder / "reliability.png")
         chance = content["encoder"]["balanced_accuracy_chance"]

@@ -48,6 +48,12 @@ class State:
     history: History
 
 
+def best_epoch(history: History) -> int:
+    """The epoch, from 0, whose weights are kept; -1 for the start."""
+    start = history.get("start", [])
+    return int(np.argmin([*start, *history["val_loss"]])) - len(start)
+
+
 def fingerprint(settings: str, arrays: Sequence[Any]) -> str:
     """SHA-256 of settings and data, in hexadecimal digits."""
     digest = hashlib.sha256(settings.encode())

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from daemon.rehearsal.comparison import balanced_accuracy
-from daemon.training.dataset import Dataset
 from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold
+from daemon.training.windows import Dataset
 
 _LISTED = 4
 
@@ -26,6 +26,12 @@ def coincidences(data: Dataset, folds: Sequence[Fold]) -> list[str]:
     found = []
     several = len(np.unique(data.recording)) > 1
     occurring = set(np.unique(data.targets).tolist())
+    held = [len(np.unique(data.targets[data.recording == r])) for r in np.unique(data.recording)]
+    if several and max(held) == 1:
+        return [
+            "each recording holds one class alone, a block design: class and recording are "
+            "confounded"
+        ]
     for c, name in enumerate(data.classes):
         mine = data.targets == c
         recordings = np.unique(data.recording[mine])

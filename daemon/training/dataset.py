@@ -12,11 +12,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from daemon.contract import Contract
 from daemon.errors import ContractError, UsageError
@@ -25,12 +23,12 @@ from daemon.reasons import Code, Reason
 from daemon.recordings.files import recording_files
 from daemon.recordings.reading import read_for_model
 from daemon.recordings.recording import Recording
-from daemon.records import Float32, Float64
+from daemon.records import Float32
 from daemon.text import clean, nearly, quoted
-from daemon.training.scores import Indices
-from daemon.training.settings import Training
+from daemon.training.settings import Split, Training
 from daemon.training.stretches import Stretch, stretches
 from daemon.training.trials import Trial, trials
+from daemon.training.windows import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -42,84 +40,6 @@ FAULT = "quality fault"
 _LISTED = 12
 _COMPARED = 5.0  # seconds of two recordings
 _ALIKE = 0.01  # of their size, by which copies may differ
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Windows of ``steps`` samples, and what is known of each.
-
-    Attributes
-    ----------
-    classes, recordings : tuple of str
-    rate : float
-        Hz.
-    steps : int
-    signals : tuple of float32 arrays, shape (n, channels)
-        Conditioned stretches of the recordings that the windows are cut from.
-    signal, end : int64 arrays, shape (windows,)
-        Which of them, and one past the window's last sample in it.
-    targets, recording, trial, block : int64 arrays, shape (windows,)
-        Class, number in ``recordings``, and numbers that count trials and blocks over all
-        recordings. A block is a stretch of a recording with trials of one class alone.
-    start_time, time : float64 arrays, shape (windows,)
-        Stamps of the window's first and last sample, in seconds of the recording.
-    deployable : bool array, shape (windows,)
-        Whether the daemon would answer a window of the deployed length with the same end.
-    left_out : mapping of str to int
-        Windows (or trials, as the reason says) that were not taken, by reason.
-    first_left_out : mapping of str to str
-        For each reason, the first of them in words.
-    unused : mapping of str to int
-        Markers that begin no class, and how often they occur.
-    assumptions : tuple of str
-        What was taken for granted because a recording does not say it.
-    """
-
-    classes: tuple[str, ...]
-    recordings: tuple[str, ...]
-    rate: float
-    steps: int
-    signals: tuple[Float32, ...]
-    signal: Indices
-    end: Indices
-    targets: Indices
-    recording: Indices
-    trial: Indices
-    block: Indices
-    start_time: Float64
-    time: Float64
-    deployable: npt.NDArray[np.bool_]
-    left_out: dict[str, int] = field(default_factory=dict)
-    first_left_out: dict[str, str] = field(default_factory=dict)
-    unused: dict[str, int] = field(default_factory=dict)
-    assumptions: tuple[str, ...] = ()
-
-    def windows(self, which: Indices, steps: int | None = None) -> Float32:
-        """The samples of windows ``which``, (n, steps, channels), those of each up to its end.
-
-        ``steps`` other than the windows' own begin earlier or later; see `reaches`.
-        """
-        steps = steps or self.steps
-        found = np.empty((len(which), steps, self.signals[0].shape[1]), np.float32)
-        for n, window in enumerate(which):
-            end = self.end[window]
-            found[n] = self.signals[self.signal[window]][end - steps : end]
-        return found
-
-    def reaches(self, which: Indices, steps: int, beside: Indices) -> Indices:
-        """Those of ``which`` that are `deployable` and share no sample with windows ``beside``.
-
-        ``steps`` samples long, as they are deployed.
-        """
-        found = which[self.deployable[which]]
-        taken = [np.zeros(len(signal) + 1, np.int64) for signal in self.signals]
-        for window in beside:
-            taken[self.signal[window]][self.end[window] - self.steps + 1 : self.end[window] + 1] = 1
-        before = [counts.cumsum() for counts in taken]
-        places = zip(self.signal[found], self.end[found], strict=True)
-        free = np.array([before[s][end] == before[s][end - steps] for s, end in places], bool)
-        reaching: Indices = found[free]
-        return reaching
 
 
 def read_dataset(training: Training, advance: Callable[[int], object] = lambda n: None) -> Dataset:
@@ -146,13 +66,15 @@ def read_dataset(training: Training, advance: Callable[[int], object] = lambda n
         )
         gathered.take(number, recording)
         advance(1)
-    names = _names(files)
-    return gathered.dataset(names)
+    return gathered.dataset(_names(files, training.split))
 
 
-def _names(files: Sequence[Path]) -> tuple[str, ...]:
-    """Short names: the file's own, with as many of its folders as tell all apart."""
-    parts = 1
+def _names(files: Sequence[Path], split: Split) -> tuple[str, ...]:
+    """Short names: the file's own, with as many of its folders as tell all apart.
+
+    And with as many as the patterns of ``split`` name.
+    """
+    parts = 1 + max((p.count("/") for p in (*(split.test or ()), *split.together)), default=0)
     while True:
         short = tuple(clean("/".join(file.parts[-parts:])) for file in files)
         if len(set(short)) == len(short) or parts > max(len(file.parts) for file in files):
@@ -166,7 +88,11 @@ class _Gathered:
     def __init__(self, training: Training, contract: Contract) -> None:
         self._training = training
         self._contract = contract
+        # Tolerance for stamps that were rounded, and what a step lasts beside its last sample.
+        self._half = 0.5 / training.sample_rate
+        self._within = (self._contract.samples_per_step - 1) / training.sample_rate
         self._signals: list[Float32] = []
+        self._eeg: list[Float32] = []
         self._rows: list[tuple[int, ...]] = []
         self._times: list[tuple[float, float]] = []
         self._deployable: list[bool] = []
@@ -191,6 +117,7 @@ class _Gathered:
         self._require_new(recording.path, pieces)
         first = len(self._signals)
         self._signals += [piece.samples for piece in pieces]
+        self._eeg += [piece.eeg for piece in pieces if piece.eeg is not None]
         for trial in trials(recording, training, self._unused):
             self._trial += 1
             if self._before != (number, trial.target):
@@ -200,7 +127,8 @@ class _Gathered:
                 stamps = pieces[piece_number].stamps
                 ids = (number, self._trial, self._block)
                 self._rows.append((first + piece_number, end, trial.target, *ids))
-                self._times.append((stamps[end - training.steps], stamps[end - 1]))
+                first_stamp = stamps[end - training.steps] - self._within
+                self._times.append((first_stamp, stamps[end - 1]))
                 self._deployable.append(self._is_deployable(pick, pieces[piece_number], end))
 
     def _require_new(self, path: Path, pieces: Sequence[Stretch]) -> None:
@@ -237,7 +165,7 @@ class _Gathered:
         return Dataset(
             classes=classes,
             recordings=recordings,
-            rate=training.sample_rate,
+            rate=self._contract.step_rate,
             steps=training.steps,
             signals=tuple(self._signals),
             signal=rows[:, 0],
@@ -253,6 +181,8 @@ class _Gathered:
             first_left_out=self._first,
             unused=dict(self._unused.most_common(_LISTED)),
             assumptions=tuple(self._assumptions),
+            per_step=self._contract.samples_per_step,
+            eeg=tuple(self._eeg),
         )
 
     def _why_none(self) -> str:
@@ -279,21 +209,21 @@ class _Gathered:
     ) -> Iterator[tuple[int, int]]:
         """Number of the piece and end in it, of each of a trial's windows that can be used."""
         training = self._training
-        rate, steps = training.sample_rate, training.steps
+        rate, steps = self._contract.step_rate, training.steps
         hop = training.hop or steps
-        # Half a sample of tolerance, for stamps that were rounded.
-        length = int((trial.stop - trial.start) * rate + 0.5)
+        trial = trial._replace(start=self._on_a_step(pieces, trial.start))
+        length = int((trial.stop - trial.start + self._half) * rate)
         starts = np.arange(0, length - steps + 1, hop)
         if not len(starts):
             self._leave_out(TOO_SHORT, 1, file, trial.start)
         begins = trial.start + starts / rate
-        changed = (begins + steps / rate > trial.change + 0.5 / rate) | (
-            begins < trial.since - 0.5 / rate
+        changed = (begins + steps / rate > trial.change + self._half) | (
+            begins < trial.since - self._half
         )
         self._leave_out(CHANGE, int(changed.sum()), file, trial.start)
         for start in starts[~changed]:
             at = trial.start + start / rate
-            found = _placed(pieces, at, steps, rate)
+            found = self._placed(pieces, at, steps)
             if found is None:
                 self._leave_out(GAP, 1, file, at)
                 continue
@@ -304,6 +234,27 @@ class _Gathered:
                 continue
             yield number, first + steps
 
+    def _on_a_step(self, pieces: Sequence[Stretch], at: float) -> float:
+        """``at``, or where the next step begins, where steps are several samples."""
+        if self._within:
+            for piece in pieces:
+                begins = piece.stamps - self._within
+                first = int(np.searchsorted(begins, at - self._half))
+                if first < len(begins):
+                    return max(at, float(begins[first]))
+        return at
+
+    def _placed(self, pieces: Sequence[Stretch], at: float, steps: int) -> tuple[int, int] | None:
+        """The piece that holds ``steps`` from time ``at`` on, and where in it they begin."""
+        for number, piece in enumerate(pieces):
+            begins = piece.stamps - self._within
+            if len(begins) < steps or at < begins[0] - self._half:
+                continue
+            first = int(np.searchsorted(begins, at - self._half))
+            if first + steps <= len(begins):
+                return number, first
+        return None
+
     def _is_deployable(self, pick: Pick, piece: Stretch, end: int) -> bool:
         """Whether the daemon would answer the deployed window that ends where a good one does."""
         window = self._training.window
@@ -313,20 +264,7 @@ class _Gathered:
 
     def _fault(self, pick: Pick, piece: Stretch, first: int, steps: int) -> Reason | None:
         """Why the daemon would abstain from the window of ``steps`` that begins there."""
-        bridged = piece.bridged(first, steps)
+        bridged = piece.bridged(self._contract, pick, first, steps)
         if bridged > self._training.quality.max_filled:
             return Reason(Code.FILLED, f"{bridged:.1%} of the window is bridged")
         return piece.fault(self._contract, pick, first, steps)
-
-
-def _placed(
-    pieces: Sequence[Stretch], at: float, steps: int, rate: float
-) -> tuple[int, int] | None:
-    """The piece that holds ``steps`` samples from time ``at`` on, and where in it they begin."""
-    for number, piece in enumerate(pieces):
-        if len(piece.stamps) < steps or at < piece.stamps[0] - 0.5 / rate:
-            continue
-        first = int(np.searchsorted(piece.stamps, at - 0.5 / rate))
-        if first + steps <= len(piece.stamps):
-            return number, first
-    return None

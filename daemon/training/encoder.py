@@ -44,6 +44,18 @@ class Encoder(keras.Model):  # type: ignore[misc]
         Of the LSTM layers over all channels; `UNITS` by default.
     channel_units : int
         Of each channel's own LSTM, where the encoder has them.
+
+    Attributes
+    ----------
+    entering : int
+        Values that enter the common layers at each step.
+    channel_weights : tuple of variables
+        Kernel and bias, (4, channels, units), and between them the recurrent weights,
+        (4, channels, units before, units after).
+    common_weights : list of tuple of variables
+        Of each layer: kernel, recurrent weights and bias, as Keras has them.
+    head : tuple of variables
+        Kernel (units, classes) and bias.
     """
 
     def __init__(
@@ -68,22 +80,23 @@ class Encoder(keras.Model):  # type: ignore[misc]
             kernels, recurrents, biases = (np.array(part) for part in zip(*own, strict=True))
             shape = (channels, -1, GATES, channel_units)
             # (channels, inputs, 4 · units) → gates first.
-            self._channel_weights = (
+            self.channel_weights = (
                 self._weight("channels_kernel", kernels.reshape(shape)[:, 0].swapaxes(0, 1)),
                 self._weight("channels_recurrent", recurrents.reshape(shape).transpose(2, 0, 1, 3)),
                 self._weight("channels_bias", biases.reshape(shape)[:, 0].swapaxes(0, 1)),
             )
             below = channels * channel_units
-        self._common_weights = []
+        self.entering = below
+        self.common_weights = []
         for n, width in enumerate(self.units):
             names = (f"common_{n}_{part}" for part in ("kernel", "recurrent", "bias"))
             drawn = _drawn(width, below, seeds)
-            self._common_weights.append(
+            self.common_weights.append(
                 tuple(self._weight(name, value) for name, value in zip(names, drawn, strict=True))
             )
             below = width
         glorot = keras.initializers.GlorotUniform(seed=int(seeds.integers(2**31)))
-        self._head = (
+        self.head = (
             self._weight("classes_kernel", np.asarray(glorot((below, classes)))),
             self._weight("classes_bias", np.zeros(classes, np.float32)),
         )
@@ -92,23 +105,35 @@ class Encoder(keras.Model):  # type: ignore[misc]
     def call(self, windows: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.nn.softmax(self.logits(windows))
 
-    def logits(self, windows: tf.Tensor, *, every_step: bool = False) -> tf.Tensor:
+    def logits(
+        self, windows: tf.Tensor, *, every_step: bool = False, keep: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Before the softmax: (batch, classes), or (steps, batch, classes) after every step.
 
-        ``windows`` (batch, steps, channels) float32, its shape known when traced.
+        ``windows`` (batch, steps, channels) float32, its shape known when traced. ``keep``
+        (batch, what enters the common layers) is multiplied to each step of that.
         """
-        sequence = tf.transpose(windows, (1, 0, 2))
-        if self.kind == "channel":
-            sequence = self._channels(sequence)
-        for kernel, recurrent, bias in self._common_weights:
-            projected = tf.tensordot(sequence, _tensor(kernel), 1) + _tensor(bias)
-            sequence = lstm(projected, _tensor(recurrent), COMMON)
-        kernel, bias = self._head
+        sequence = self.channel_outputs(windows)
+        if keep is not None:
+            sequence *= keep
+        sequence = self.common_outputs(sequence)
+        kernel, bias = self.head
         encoded = sequence if every_step else sequence[-1]
         return tf.tensordot(encoded, _tensor(kernel), 1) + _tensor(bias)
 
-    def _channels(self, sequence: tf.Tensor) -> tf.Tensor:
-        kernel, recurrent, bias = (_tensor(weight) for weight in self._channel_weights)
+    def common_outputs(self, sequence: tf.Tensor) -> tf.Tensor:
+        """Of the last common layer, (steps, batch, units), for what `channel_outputs` gives."""
+        for kernel, recurrent, bias in self.common_weights:
+            projected = tf.tensordot(sequence, _tensor(kernel), 1) + _tensor(bias)
+            sequence = lstm(projected, _tensor(recurrent), COMMON)
+        return sequence
+
+    def channel_outputs(self, windows: tf.Tensor) -> tf.Tensor:
+        """What enters the common layers, (steps, batch, channels · units of each)."""
+        sequence = tf.transpose(windows, (1, 0, 2))
+        if self.kind == "common":
+            return sequence
+        kernel, recurrent, bias = (_tensor(weight) for weight in self.channel_weights)
         steps, batch, channels = sequence.shape
         projected = sequence[:, :, None, :, None] * kernel + bias
         width = GATES * channels * self.channel_units
@@ -124,16 +149,16 @@ class Encoder(keras.Model):  # type: ignore[misc]
         """The weights of each layer of the source's own form, by the layer's name."""
         named: dict[str, list[Float32]] = {}
         if self.kind == "channel":
-            kernel, recurrent, bias = (np.asarray(weight) for weight in self._channel_weights)
+            kernel, recurrent, bias = (np.asarray(weight) for weight in self.channel_weights)
             for n in range(self.channels):
                 named[f"channel_lstm_{n}"] = [
                     kernel[:, n].reshape(1, -1),
                     recurrent[:, n].swapaxes(0, 1).reshape(self.channel_units, -1),
                     bias[:, n].reshape(-1),
                 ]
-        for n, layer in enumerate(self._common_weights):
+        for n, layer in enumerate(self.common_weights):
             named[f"common_lstm_{n}"] = [np.asarray(weight) for weight in layer]
-        named["classes"] = [np.asarray(weight) for weight in self._head]
+        named["classes"] = [np.asarray(weight) for weight in self.head]
         return named
 
 
@@ -176,14 +201,11 @@ def _source_form(model: Encoder, window: int) -> keras.Model:
 def _drawn(units: int, inputs: int, seeds: np.random.Generator) -> list[Float32]:
     """First weights of an LSTM layer, as Keras draws them: kernel, recurrent, bias."""
     one, other = (int(seed) for seed in seeds.integers(2**31, size=2))
-    layer = keras.layers.LSTM(
-        units,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=one),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=other),
-    )
-    layer.build((None, None, inputs))
-    weights: list[Float32] = layer.get_weights()
-    return weights
+    kernel = keras.initializers.GlorotUniform(seed=one)((inputs, GATES * units))
+    recurrent = keras.initializers.Orthogonal(seed=other)((units, GATES * units))
+    bias = np.zeros(GATES * units, np.float32)
+    bias[units : 2 * units] = 1  # it forgets little at first
+    return [np.asarray(kernel), np.asarray(recurrent), bias]
 
 
 def _tensor(weight: keras.Variable) -> tf.Tensor:

@@ -9,7 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,10 @@ from daemon.records import Float64
 from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import baseline, scores
 from daemon.training.coincidence import coincidences, from_recording_alone, from_time_alone
-from daemon.training.dataset import Dataset
 from daemon.training.scores import Indices, confusion
+from daemon.training.signflip import versus
 from daemon.training.splits import Fold, Groups
+from daemon.training.windows import Dataset
 
 ENCODER_PERMUTATIONS = 1000  # of its answers as they are
 BASELINE_PERMUTATIONS = 100  # each trains anew
@@ -79,6 +80,24 @@ def judged(data: Dataset, groups: Indices, windows: Indices, answers: Indices) -
             for c, name in enumerate(data.classes)
         },
         "confusion": counts.tolist(),
+    }
+
+
+def compared(
+    data: Dataset,
+    groups: Indices,
+    answers: Answers,
+    baselines: Mapping[str, tuple[Indices, Indices]],
+) -> Any:
+    """`judged` for windows and answers of each of ``baselines``, and how the encoder compares."""
+    said = np.full(len(data.targets), -1, np.int64)
+    said[answers.windows] = answers.calibrated.argmax(axis=1)
+    return {
+        name: {
+            **judged(data, groups, windows, theirs),
+            "encoder": versus(data.targets[windows], said[windows], theirs, groups[windows]),
+        }
+        for name, (windows, theirs) in baselines.items()
     }
 
 
@@ -213,7 +232,7 @@ def data_figures(data: Dataset) -> Any:
     return {
         "windows": len(data.targets),
         "steps": data.steps,
-        "sample_rate": data.rate,
+        "step_rate": data.rate,
         "n_per_recording": {
             name: dict(
                 zip(

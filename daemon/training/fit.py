@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -21,10 +22,13 @@ import tensorflow as tf
 from daemon.errors import EegdError
 from daemon.records import Float32, Float64
 from daemon.training import checkpoint as checkpoints
-from daemon.training.checkpoint import History, State
+from daemon.training.checkpoint import History, State, best_epoch
 from daemon.training.encoder import Encoder, Kind
 from daemon.training.examples import Examples, batches, class_weights
+from daemon.training.start import begin
 from daemon.training.step import Check, Steps
+
+Start = Literal["keras", "discriminant"]
 
 _STEPS_AT_ONCE = 32 * 1024  # of all windows that are predicted together: 100 MB of gates
 _LAST_RATE = 0.05  # of the first
@@ -55,6 +59,19 @@ class Settings:
         Share of the target spread over all classes.
     noise : float
         Standard deviation of the noise added to every sample while training.
+    units : tuple of int, optional
+        Of the layers over all channels; `daemon.training.encoder.UNITS` by default.
+    channel_units : int
+        Of each channel's own LSTM.
+    start : "keras" or "discriminant"
+        First weights: drawn as Keras draws them, or those of `daemon.training.start`.
+    memory : float
+        Of that start, in steps.
+    drift : float
+        Standard deviation of an offset of each input, drawn anew for every window while training.
+    dropout : float
+        Share of what enters the common layers that is left out while training, of a window in all
+        of its steps.
     """
 
     encoder: Kind = "channel"
@@ -67,6 +84,12 @@ class Settings:
     clip: float = 1.0
     smoothing: float = 0.0
     noise: float = 0.0
+    units: tuple[int, ...] | None = None
+    channel_units: int = 1
+    start: Start = "keras"
+    memory: float = 1.0
+    drift: float = 0.0
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,10 +123,27 @@ class Fitted:
         With the weights of the best epoch.
     history : dict of str to list of float
         loss, accuracy, val_loss and val_accuracy, an entry an epoch. Class weights count in all.
+        ``start`` is the validation loss before the first, where the start is a classifier.
+    first : list of float32 arrays
+        The weights that training began with.
     """
 
     model: Encoder
     history: History
+    first: list[Float32]
+
+    def begun(self) -> Encoder:
+        """The encoder as it was when training began."""
+        model = self.model
+        begun = Encoder(
+            model.kind,
+            model.channels,
+            model.classes,
+            units=model.units,
+            channel_units=model.channel_units,
+        )
+        begun.set_weights(self.first)
+        return begun
 
 
 def fit(
@@ -137,7 +177,16 @@ def fit(
     EegdError
         The loss is not finite any more.
     """
-    model = Encoder(settings.encoder, training.windows.shape[2], classes, seed=settings.seed)
+    model = Encoder(
+        settings.encoder,
+        training.windows.shape[2],
+        classes,
+        seed=settings.seed,
+        units=settings.units,
+        channel_units=settings.channel_units,
+    )
+    if settings.start == "discriminant":
+        begin(model, training, settings.memory)
     if initial is not None:
         model.set_weights(initial.get_weights())
     optimizer = keras.optimizers.Adam(settings.learning_rate, global_clipnorm=settings.clip)
@@ -148,21 +197,23 @@ def fit(
         optimizer,
         training,
         batch=settings.batch,
-        noise=settings.noise,
-        smoothing=settings.smoothing,
-        seed=settings.seed,
+        settings=settings,
     )
     check = Check(model, validation, settings.batch)
 
+    first: list[Float32] = model.get_weights()
     mark = ""
     state = None
     if checkpoint is not None:
         data = (training.windows, training.targets, validation.windows, validation.targets)
-        mark = checkpoints.fingerprint(json.dumps(asdict(settings)), (*data, *model.get_weights()))
+        mark = checkpoints.fingerprint(json.dumps(asdict(settings)), (*data, *first))
         state = checkpoints.read(checkpoint, mark)
     if state is None:
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        state = State([], [], model.get_weights(), {name: [] for name in names})
+        state = State([], [], first, {name: [] for name in names})
+        if settings.start == "discriminant":
+            sums = sum(map(check, batches(validation, weights, settings.batch)), np.zeros(3))
+            state.history["start"] = [float(sums[0] / sums[2])]
     else:
         model.set_weights(state.weights)
         for variable, value in zip(optimizer.variables, state.optimizer, strict=True):
@@ -187,14 +238,14 @@ def fit(
         for name, one in (("", sums), ("val_", checked)):
             history[f"{name}loss"].append(float(one[0] / one[2]))
             history[f"{name}accuracy"].append(float(one[1] / one[2]))
-        if np.argmin(history["val_loss"]) == epoch:
+        if best_epoch(history) == epoch:
             state.best = model.get_weights()
         state.weights = model.get_weights()
         state.optimizer = [np.asarray(variable) for variable in optimizer.variables]
         if checkpoint is not None:
             checkpoints.save(checkpoint, mark, state)
     model.set_weights(state.best)
-    return Fitted(model, history)
+    return Fitted(model, history, first)
 
 
 def logits(model: Encoder, windows: Float32) -> Float64:
@@ -224,5 +275,5 @@ def predict(model: Encoder, windows: Float32) -> Float64:
 
 
 def _enough(history: History, settings: Settings) -> bool:
-    losses = history["val_loss"]
-    return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= settings.patience
+    epochs = len(history["val_loss"])
+    return epochs > 0 and epochs - 1 - best_epoch(history) >= settings.patience

@@ -13,21 +13,26 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib.figure import Figure
 
+from daemon.training.checkpoint import History, best_epoch
+
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9731a", "#8a8a8a"
 
 
-def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path: Path) -> None:
+def learning_curves(histories: Mapping[str, History], path: Path) -> None:
     """Loss and balanced accuracy by epoch, of every training, thin for training data."""
     figure = Figure((11, 4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     for n, (name, history) in enumerate(histories.items()):
         color = f"C{n}"
         epochs = np.arange(1, len(history["loss"]) + 1)
-        best = int(np.argmin(history["val_loss"]))
+        best = best_epoch(history)
         for axes, key in ((loss, "loss"), (accuracy, "accuracy")):
             axes.plot(epochs, history[key], color=color, linewidth=0.8, linestyle=":")
             axes.plot(epochs, history[f"val_{key}"], color=color, linewidth=1.6, label=name)
-            axes.plot(epochs[best], history[f"val_{key}"][best], "o", color=color, markersize=5)
+            if best >= 0:
+                axes.plot(epochs[best], history[f"val_{key}"][best], "o", color=color, markersize=5)
+            elif key == "loss":
+                axes.plot(0, history["start"][0], "o", color=color, markersize=5)
     for axes in (loss, accuracy):
         axes.xaxis.get_major_locator().set_params(integer=True)
     loss.set(xlabel="epoch", ylabel="cross entropy (nats)", title="loss")
@@ -35,7 +40,7 @@ def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path
     figure.legend(
         *loss.get_legend_handles_labels(),
         loc="outside right upper",
-        title="solid: validation\ndotted: training\ndot: the best, kept",
+        title="solid: validation\ndotted: training\ndot: the best, kept\n(at 0: the start)",
         fontsize=8,
         title_fontsize=8,
     )

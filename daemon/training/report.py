@@ -1,6 +1,6 @@
-"""The figures of an evaluation → one line for the daemon, one page for its user.
+"""The figures of an evaluation → one page for its user.
 
-Rule that holds here: where the accuracy cannot be trusted, that is the first thing either says.
+Rule that holds here: where the accuracy cannot be trusted, that is the first thing it says.
 """
 
 from __future__ import annotations
@@ -8,48 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from daemon.training.verdict import figure, interval, length, verdict
+
 BLOCK_DESIGN = (
     'R. Li et al., "The Perils and Pitfalls of Block Design for EEG Classification Experiments", '
     "IEEE TPAMI 43(1), 2021"
 )
 
 
-def verdict(report: Any) -> str:
-    """What the evaluation came to, in one line."""
-    encoder, baseline = report["encoder"], report["baseline"]
-    left_out = "left-out parts of recordings" if report["split"]["cut"] else "left-out recordings"
-    said = [
-        f"{_figure(encoder)} balanced accuracy on {left_out} "
-        f"(chance {encoder['balanced_accuracy_chance']:.2f}, {_interval(encoder)}, "
-        f"n = {encoder['n']})"
-    ]
-    said[0] += "" if _beats_chance(report) else ", which chance could give too"
-    fit, deployed = report["training"], report["deployed"]["encoder"]
-    if fit["window"] != fit["training_window"]:
-        said[0] += f", with windows of {fit['training_window']} steps"
-        said.append(
-            f"not tested at the deployed length of {fit['window']} steps"
-            if deployed is None
-            else f"{_figure(deployed)} at the deployed length of {fit['window']} steps "
-            f"({_interval(deployed)}, n = {deployed['n']})"
-            + ("" if _above_chance(deployed) else ", which chance could give too")
-        )
-    said.append(f"band-power LDA {_figure(baseline)}")
-    which = report["leaks"]["which_recording"]
-    if which is not None:
-        said.append(
-            f"recordings can be told apart with {which['balanced_accuracy']:.2f} "
-            f"(chance {which['chance']:.2f})"
-        )
-    line = "; ".join(said)
-    if report["why_not_trusted"]:
-        return f"NOT TO BE TRUSTED, {'; '.join(report['why_not_trusted'])}: {line}"
-    return line
+def _compares(found: Any) -> str:
+    if found["p"] is None:
+        return f"not to be told from it by {found['groups']} groups"
+    return f"{found['says']} it (p = {found['p']:.2g})"
 
 
 def markdown(report: Any, name: str) -> str:
     """The page, for a bundle of that name; the pictures lie beside it."""
-    encoder, baseline = report["encoder"], report["baseline"]
+    encoder, baselines = report["encoder"], report["baselines"]
     parts = []
     if report["why_not_trusted"]:
         parts.append(
@@ -68,7 +43,7 @@ def markdown(report: Any, name: str) -> str:
         "into) with Student's t; that of accuracy is Wilson's, which takes every window for "
         "independent and is too narrow where they are not. Both are 95 %."
     )
-    parts.append(_classes(encoder, baseline))
+    parts.append(_classes(encoder, baselines))
     parts.append("![Confusion matrices](confusion.png)")
     parts.append("## What else the answers may rest on")
     parts.append(_leaks(report))
@@ -86,35 +61,11 @@ def markdown(report: Any, name: str) -> str:
 
 def _sentence(report: Any) -> str:
     """The verdict, with what follows from it."""
-    encoder, baseline = report["encoder"], report["baseline"]
     line = verdict(report) + "."
     line = line[0].upper() + line[1:]
-    if encoder["balanced_accuracy"] <= baseline["balanced_accuracy"]:
-        line += " The encoder does not beat band power with a linear discriminant."
+    if any(one["encoder"]["difference"] <= 0 for one in report["baselines"].values()):
+        line += " The encoder does not beat every classifier beside it."
     return line
-
-
-def _beats_chance(report: Any) -> bool:
-    """By the interval, and by the labels permuted within recordings."""
-    return bool(
-        _above_chance(report["encoder"]) and report["leaks"]["permuted"]["encoder"]["p"] < 0.05
-    )
-
-
-def _above_chance(figures: Any) -> bool:
-    interval = figures["balanced_accuracy_interval"]
-    return interval is None or interval[0] > figures["balanced_accuracy_chance"]
-
-
-def _figure(figures: Any) -> str:
-    return f"{figures['balanced_accuracy']:.2f}"
-
-
-def _interval(figures: Any) -> str:
-    interval = figures["balanced_accuracy_interval"]
-    if interval is None:
-        return "too few groups for an interval"
-    return f"95 % CI {interval[0]:.2f} … {interval[1]:.2f}"
 
 
 def _split(report: Any) -> str:
@@ -141,8 +92,14 @@ def _split(report: Any) -> str:
         )
     said += (
         "Validation data stops the training and sets the temperature; test data does neither. "
-        "The baseline trains on both."
+        "The baselines train on both."
     )
+    if report["training"]["members"] > 1:
+        said += (
+            f" The encoder is {report['training']['members']} in one, which answers the mean of "
+            "their logits: each trains on all that is not tested but another part, by which it is "
+            "stopped; together these parts set the temperature."
+        )
     return said + "\n\n" + _table(["fold", "train", "validate", "test"], rows)
 
 
@@ -151,27 +108,31 @@ def _accuracies(report: Any) -> str:
 
     def add(name: str, figures: Any) -> None:
         low, high = figures["accuracy_interval"]
+        versus = figures.get("encoder")
         rows.append(
             [
                 name,
                 str(figures["n"]),
-                _figure(figures),
-                _interval(figures).removeprefix("95 % CI "),
+                figure(figures),
+                interval(figures).removeprefix("95 % CI "),
                 f"{figures['balanced_accuracy_chance']:.2f}",
                 f"{figures['accuracy']:.2f} ({low:.2f} … {high:.2f})",
                 f"{figures['accuracy_of_the_most_frequent_class']:.2f}",
+                "" if versus is None else _compares(versus),
             ]
         )
 
     fit = report["training"]
     add(f"{fit['settings']['encoder']} encoder", report["encoder"])
-    add("band-power LDA", report["baseline"])
+    for name, figures in report["baselines"].items():
+        add(name, figures)
     for name, figures in report["deployed"].items():
         if figures is not None:
-            add(f"{name}, windows of {fit['window']} steps", figures)
+            add(f"{name}, windows of {length(report, fit['window'])}", figures)
     for name, figures in report["random_split"].items():
         add(f"{name}, RANDOM SPLIT: over-states", figures)
     head = ["", "n", "balanced accuracy", "95 % CI", "chance", "accuracy", "most frequent class"]
+    head.append("the encoder is")
     said = _table(head, rows)
     if report["random_split"]:
         said += (
@@ -181,9 +142,9 @@ def _accuracies(report: Any) -> str:
         )
     if fit["window"] != fit["training_window"]:
         said += (
-            f"\n\nThe encoder was trained on windows of {fit['training_window']} steps and will be "
-            f"deployed with {fit['window']}: the weights do not depend on the length, the answers "
-            "do. "
+            f"\n\nThe encoder was trained on windows of {length(report, fit['training_window'])} "
+            f"and will be deployed with {length(report, fit['window'])}: the weights do not "
+            "depend on the length, the answers do. "
         )
         if report["deployed"]["encoder"] is None:
             said += (
@@ -199,12 +160,14 @@ def _accuracies(report: Any) -> str:
     return said
 
 
-def _classes(encoder: Any, baseline: Any) -> str:
+def _classes(encoder: Any, baselines: Any) -> str:
     rows = [
-        [name, str(n), _share(encoder["recall"][name]), _share(baseline["recall"][name])]
+        [name, str(n), *(_share(one["recall"][name]) for one in (encoder, *baselines.values()))]
         for name, n in encoder["n_per_class"].items()
     ]
-    return _table(["class", "n", "recognised by the encoder", "by band-power LDA"], rows)
+    return _table(
+        ["class", "n", "recognised by the encoder", *(f"by {b}" for b in baselines)], rows
+    )
 
 
 def _leaks(report: Any) -> str:
@@ -263,10 +226,11 @@ def _training(report: Any) -> str:
     if kept["test"]:
         said = "The model in the bundle is the one that was tested."
     else:
+        but = f" but those that stopped it early ({', '.join(kept['validate'])})"
         said = (
-            "The model in the bundle was trained anew on all groups but those that stopped it "
-            f"early ({', '.join(kept['validate'])}). The accuracy is that of the folds' models, "
-            "trained in the same way on less."
+            f"The model in the bundle was trained anew on all groups"
+            f"{but if training['members'] == 1 else ', each member on all but those that stop it'}"
+            ". The accuracy is that of the folds' models, trained in the same way on less."
         )
     settings = ", ".join(f"{key} {value}" for key, value in training["settings"].items())
     steps = ", ".join(training["conditioning"]) or "none"
@@ -280,8 +244,8 @@ def _data(data: Any) -> str:
         for name, counts in data["n_per_recording"].items()
     ]
     said = (
-        f"{data['windows']} windows of {data['steps']} steps at {data['sample_rate']:g} Hz.\n\n"
-        + _table(["recording", *classes], rows)
+        f"{data['windows']} windows of {data['steps']} steps, "
+        f"{data['steps'] / data['step_rate']:g} s each.\n\n" + _table(["recording", *classes], rows)
     )
     if data["recordings_without_windows"]:
         said += f"\n\nNo window: {', '.join(data['recordings_without_windows'])}."

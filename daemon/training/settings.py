@@ -21,6 +21,9 @@ from daemon.validation import Labels, Strict, faults, read_yaml, validated
 
 Steps = Annotated[int, Field(gt=0, le=MAX_STEPS)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
+Units = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(strict=False, min_length=1)
+]
 Patterns = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 FROM_TRAINING = {"zscore": "from training"}
@@ -40,9 +43,12 @@ Marker = Annotated[str, BeforeValidator(_as_marker), Field(min_length=1)]
 
 
 class Meaning(Strict):
-    """A marker that begins a trial of a class, in the files whose name fits one of ``files``."""
+    """A marker that begins a trial of a class, in the files whose name fits one of ``files``.
 
-    marker: Marker
+    Without a marker each such file is one trial, whole.
+    """
+
+    marker: Marker | None = None
     files: Patterns = ("*",)
 
     @model_validator(mode="before")
@@ -52,10 +58,12 @@ class Meaning(Strict):
         if _is_marker(content):
             return {"marker": content}
         if isinstance(content, dict) and isinstance(content.get("files"), str):
-            return {**content, "files": [content["files"]]}
+            content = {**content, "files": [content["files"]]}
+        if isinstance(content, dict) and not {"marker", "files"} & content.keys():
+            raise ValueError("name the marker that begins a trial, the files, or both")
         return content
 
-    def fits(self, file: str, marker: str) -> bool:
+    def fits(self, file: str, marker: str | None) -> bool:
         return marker == self.marker and any(fnmatch.fnmatchcase(file, p) for p in self.files)
 
 
@@ -89,8 +97,15 @@ class Split(Strict):
     together: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
+def _as_list(units: object) -> object:
+    return [units] if isinstance(units, int) and not isinstance(units, bool) else units
+
+
 class Fit(Strict):
-    """How the encoder is trained; what is not given is as in `daemon.training.fit.Settings`."""
+    """How the encoder is trained; what is not given is as `daemon.training.recipe` has it.
+
+    ``memory`` and ``ask_from`` are seconds.
+    """
 
     encoder: Literal["channel", "common"] | None = None
     epochs: int | None = Field(default=None, ge=1, le=100_000)
@@ -100,6 +115,14 @@ class Fit(Strict):
     class_weights: bool | None = None
     smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
     noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    units: Annotated[Units, BeforeValidator(_as_list)] | None = None
+    channel_units: int | None = Field(default=None, ge=1, le=64)
+    start: Literal["keras", "discriminant"] | None = None
+    memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    ask_from: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    drift: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    members: int | None = Field(default=None, ge=1, le=16)
 
 
 class Training(Strict):
@@ -192,10 +215,12 @@ class Training(Strict):
     def markers_meant(self) -> set[str]:
         """All that begin or end a trial."""
         meanings = (meaning for of_class in self.classes.values() for meaning in of_class)
-        return {meaning.marker for meaning in meanings} | {*self.trial.ends}
+        return {meaning.marker for meaning in meanings if meaning.marker} | {*self.trial.ends}
 
-    def class_of(self, file: str, marker: str) -> str | None:
+    def class_of(self, file: str, marker: str | None) -> str | None:
         """The class that ``marker`` begins in a file of that name, or None.
+
+        ``marker`` None: the class of the file as a whole.
 
         Raises
         ------
@@ -208,9 +233,9 @@ class Training(Strict):
             if any(meaning.fits(file, marker) for meaning in meanings)
         ]
         if len(found) > 1:
+            what = "the whole file" if marker is None else f"the marker {quoted(marker)}"
             raise UsageError(
-                f"classes: the marker {quoted(marker)} means {' and '.join(found)} in {file}: "
-                "narrow their files"
+                f"classes: {what} means {' and '.join(found)} in {file}: narrow their files"
             )
         return found[0] if found else None
 

@@ -18,9 +18,9 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from daemon.errors import UsageError
-from daemon.training.dataset import Dataset
 from daemon.training.scores import Indices
 from daemon.training.settings import Split
+from daemon.training.windows import Dataset
 
 NONE = -1
 
@@ -178,6 +178,19 @@ def final(data: Dataset, groups: Groups, split: Split, seed: int) -> Fold:
         data.classes,
     )
     return Fold(usable[training], usable[validation], np.empty(0, np.int64))
+
+
+def members(data: Dataset, groups: Groups, fold: Fold, count: int, seed: int) -> list[Fold]:
+    """``fold`` for each of ``count`` encoders, each stopped by another part of what is not tested.
+
+    Fewer where there are not so many parts with every class each.
+    """
+    rest = np.union1d(fold.training, fold.validation)
+    for fewer in range(count, 1, -1):
+        parts = _stratified(data.targets[rest], groups.of[rest], fewer, seed)
+        if parts is not None:
+            return [Fold(np.delete(rest, part), rest[part], fold.test) for part in parts]
+    return [fold]
 
 
 def random_folds(data: Dataset, folds: int, validation: float, seed: int) -> list[Fold]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,6 +12,21 @@ from daemon.encoders import cores
 from daemon.records import Float64
 from daemon.training.encoder import Encoder
 from daemon.training.examples import Batch, Examples
+
+
+class Regularization(Protocol):
+    """Standard deviations of noise and drift, shares of smoothing and dropout, and their seed."""
+
+    @property
+    def noise(self) -> float: ...
+    @property
+    def drift(self) -> float: ...
+    @property
+    def smoothing(self) -> float: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def seed(self) -> int: ...
 
 
 class Steps:
@@ -25,12 +42,8 @@ class Steps:
         Of the shape that batches have.
     batch : int
         Windows of one.
-    noise : float
-        Standard deviation of the noise added to every sample.
-    smoothing : float
-        Share of the target spread over all classes.
-    seed : int
-        Of the noise.
+    settings : Regularization
+        What is done to what the model learns from.
     """
 
     def __init__(
@@ -40,9 +53,7 @@ class Steps:
         examples: Examples,
         *,
         batch: int,
-        noise: float,
-        smoothing: float,
-        seed: int,
+        settings: Regularization,
     ) -> None:
         parts = next(n for n in range(cores.count(), 0, -1) if batch % n == 0)
         variables = [variable.value for variable in model.trainable_variables]
@@ -52,10 +63,18 @@ class Steps:
         def part(
             windows: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, seed: tf.Tensor
         ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-            if noise:
-                windows += noise * tf.random.stateless_normal(windows.shape, seed)
+            if settings.noise:
+                windows += settings.noise * tf.random.stateless_normal(windows.shape, seed)
+            if settings.drift:
+                shape = (windows.shape[0], 1, windows.shape[2])
+                windows += settings.drift * tf.random.stateless_normal(shape, seed + 1)
+            keep = None
+            if settings.dropout:
+                entering = (windows.shape[0], model.entering)
+                kept = tf.random.stateless_uniform(entering, seed + 2) >= settings.dropout
+                keep = tf.cast(kept, tf.float32) / (1 - settings.dropout)
             with tf.GradientTape() as tape:
-                sums = _sums(model, windows, targets, weights, smoothing)
+                sums = _sums(model, windows, targets, weights, settings.smoothing, keep)
             return tf.stack(sums), tape.gradient(sums[0], variables)
 
         # Traced here and now: there is but one shape.
@@ -74,7 +93,7 @@ class Steps:
             return sums
 
         self._step = step.get_concrete_function(*_specs(examples, batch), seeds)
-        self._seed = seed
+        self._seed = settings.seed
 
     def __call__(self, batch: Batch, at: tuple[int, int]) -> Float64:
         """Sums over the batch: loss, right ones and their weights."""
@@ -89,7 +108,7 @@ class Check:
     def __init__(self, model: Encoder, examples: Examples, batch: int) -> None:
         @tf.function(jit_compile=True, autograph=False)
         def check(windows: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-            return tf.stack(_sums(model, windows, targets, weights, 0.0))
+            return tf.stack(_sums(model, windows, targets, weights))
 
         self._check = check.get_concrete_function(*_specs(examples, batch))
 
@@ -105,11 +124,16 @@ def _specs(examples: Examples, batch: int) -> list[tf.TensorSpec]:
 
 
 def _sums(
-    model: Encoder, windows: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, smoothing: float
+    model: Encoder,
+    windows: tf.Tensor,
+    targets: tf.Tensor,
+    weights: tf.Tensor,
+    smoothing: float = 0.0,
+    keep: tf.Tensor | None = None,
 ) -> list[tf.Tensor]:
     """Weighted sums over a batch: cross entropy, right answers, weights."""
     every_step = targets.shape.rank == 2
-    given = model.logits(windows, every_step=every_step)
+    given = model.logits(windows, every_step=every_step, keep=keep)
     if every_step:
         given = tf.transpose(given, (1, 0, 2))
     wanted = tf.one_hot(targets, model.classes) * (1 - smoothing) + smoothing / model.classes

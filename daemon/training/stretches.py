@@ -28,14 +28,17 @@ Part = TypeVar("Part", Piece, Segment)
 
 @dataclass(frozen=True)
 class Stretch:
-    """Samples between two restarts of the timeline.
+    """What lies between two restarts of the timeline.
 
     Attributes
     ----------
-    samples : float32 array, shape (n, channels of the model)
-        As the model sees them.
+    samples : float32 array, shape (n, inputs of the model)
+        The model's steps.
     stamps : float64 array, shape (n,)
-        Seconds of the recording, never decreasing.
+        Of each step's last sample: seconds of the recording, never decreasing.
+    eeg : float32 array, shape (n · samples per step, channels)
+        Of which band power is, conditioned but for the reference, with the channels that the
+        reference names behind the model's. None where the steps are EEG.
     raw : float32 array, shape (m, picked channels)
         What the stream held, in the contract's unit and at the stream's own rate.
     received : float64 array, shape (m,)
@@ -46,16 +49,15 @@ class Stretch:
 
     samples: Float32
     stamps: Float64
+    eeg: Float32 | None
     raw: Float32
     received: Float64
     filled: npt.NDArray[np.bool_]
     off_rate: npt.NDArray[np.bool_]
 
     def fault(self, contract: Contract, pick: Pick, first: int, steps: int) -> Reason | None:
-        """Why the daemon would abstain from the window of samples [first, first + steps)."""
-        count = steps * pick.down // pick.up
-        end = int(np.searchsorted(self.received, self.stamps[first + steps - 1], side="right"))
-        inside = slice(max(end - count, 0), end)
+        """Why the daemon would abstain from the window of steps [first, first + steps)."""
+        inside = self._received(contract, pick, first, steps)
         if self.off_rate[inside].any():
             other = f"it runs at another rate than {pick.sample_rate:g} Hz"
             return Reason(Code.OFF_RATE, other)
@@ -67,33 +69,46 @@ class Stretch:
             quality.push(raw[part], bridged=bool(filled[part[0]]))
         return quality.fault()
 
-    def bridged(self, first: int, steps: int) -> float:
+    def bridged(self, contract: Contract, pick: Pick, first: int, steps: int) -> float:
         """Fraction of that window's samples that were never received."""
-        begin, end = self.stamps[first], self.stamps[first + steps - 1]
-        inside = (self.received >= begin) & (self.received <= end)
-        return float(self.filled[inside].mean()) if inside.any() else 0.0
+        return float(self.filled[self._received(contract, pick, first, steps)].mean())
+
+    def _received(self, contract: Contract, pick: Pick, first: int, steps: int) -> slice:
+        """That window's samples among those of the stream."""
+        count = steps * contract.samples_per_step * pick.down // pick.up
+        end = int(np.searchsorted(self.received, self.stamps[first + steps - 1], side="right"))
+        return slice(max(end - count, 0), end)
 
 
 def stretches(
     contract: Contract, pick: Pick, recording: Recording, *, fill_up_to: float
 ) -> Iterator[Stretch]:
     """All of ``recording``, which ``pick`` fits to ``contract``."""
-    intake = Intake(contract, pick, hop=contract.window, fill_up_to=fill_up_to)
-    pieces = _parted(
-        [*(s for chunk in _chunks(recording) for s in intake.feed(chunk)), *intake.flush()]
-    )
+
+    def taken(contract: Contract) -> tuple[list[list[Piece]], int]:
+        """What an intake gives, and how many samples at the contract's rate come before that."""
+        intake = Intake(contract, pick, hop=contract.window, fill_up_to=fill_up_to)
+        given = [s for chunk in _chunks(recording) for s in intake.feed(chunk)]
+        return _parted([*given, *intake.flush()]), intake.lead * pick.up // pick.down
+
+    pieces, lead = taken(contract)
+    before = contract.before_power()
+    eeg = taken(before)[0] if before else [None] * len(pieces)
     # Once more for what the filters do not leave: it is the stream itself that is judged.
     timeline = Timeline(pick.sample_rate, fill_up_to)
     segments = _parted(
         [*(s for chunk in _chunks(recording) for s in timeline.feed(chunk)), *timeline.flush()]
     )
     montage = Montage(pick.indices, pick.scales)
-    for conditioned, received in zip(pieces, segments, strict=True):
+    for conditioned, unpowered, received in zip(pieces, eeg, segments, strict=True):
         counts = [len(segment.stamps) for segment in received]
         stamps = np.concatenate([piece.stamps for piece in conditioned])
         yield Stretch(
             samples=np.concatenate([piece.samples for piece in conditioned]),
             stamps=np.maximum.accumulate(stamps),
+            eeg=None
+            if unpowered is None
+            else np.concatenate([p.samples for p in unpowered])[lead:],
             raw=montage.apply(np.concatenate([segment.samples for segment in received])),
             received=np.maximum.accumulate(np.concatenate([s.stamps for s in received])),
             filled=np.repeat([segment.filled for segment in received], counts),

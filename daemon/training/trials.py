@@ -30,8 +30,11 @@ def trials(recording: Recording, training: Training, unused: Counter[str]) -> li
     Markers that neither begin nor end one are counted in ``unused``.
     """
     classes = list(training.classes)
-    last = float(recording.stamps[-1])
+    last = float(recording.stamps[-1]) + 1 / training.sample_rate
+    whole = training.class_of(recording.path.name, None)
     marks: list[tuple[float, int | None]] = []
+    if whole is not None:
+        marks.append((float(recording.stamps[0]), classes.index(whole)))
     for at, marker in recording.markers:
         name = training.class_of(recording.path.name, marker)
         if name is not None or marker in training.trial.ends:
@@ -42,7 +45,7 @@ def trials(recording: Recording, training: Training, unused: Counter[str]) -> li
     for n, (at, target) in enumerate(marks):
         if target is None:
             continue
-        after = marks[n + 1][0] if n + 1 < len(marks) else last + 1 / training.sample_rate
+        after = marks[n + 1][0] if n + 1 < len(marks) else last
         change = next((a for a, other in marks[n + 1 :] if other != target), np.inf)
         since = -np.inf
         for before in range(n - 1, -1, -1):

@@ -367,7 +367,7 @@ def test_check_prints_the_plan_and_opens_nothing(bundle: Path, tmp_path: Path) -
     assert f"({small_model().count_params():,} parameters)" in plan["model"]
     assert "name 'Amp'" in plan["stream"]
     assert plan["window"].startswith("20 steps at 160 Hz: 0.125 s")
-    assert plan["hop"].startswith("5 samples")
+    assert plan["hop"].startswith("5 steps")
     assert plan["channels"] == "Fp1, C3, Oz"
     assert plan["classes"] == "rest, left, right"
     assert plan["output"] == "Out, Out-probabilities, Out-codes"

@@ -14,12 +14,12 @@ import numpy as np
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, FixedTicker, Range1d
 from bokeh.plotting import figure
 
-from daemon.contract import normal_label
 from daemon.ops.observer import Observer, Snapshot
 from daemon.ops.page.controls import Controls
 from daemon.ops.standing import bad_channels
 from daemon.ops.traces import SECONDS, Traces
 from daemon.records import Float32, Float64
+from daemon.text import normal_label
 
 ROWS = 64  # shown at once, at most
 _CUT = 1.5  # rows
