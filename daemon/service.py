@@ -89,8 +89,7 @@ class Service:
         stop: Callable[[], bool],
         observe: Callable[[float, float], object],
     ) -> None:
-        self._use(parts)
-        self._successor = parts
+        self._parts = self._successor = parts
         self._followed: Parts | None = None
         self._outlet = parts.open_outlet()
         self._resolve_timeout = resolve_timeout
@@ -103,14 +102,6 @@ class Service:
         self._retry = _RETRY
         self._took = 0.0  # seconds, the latest answer
 
-    def _use(self, parts: Parts) -> None:
-        self._parts = parts
-        self._wanted = parts.wanted
-        self._intake = parts.intake
-        self._pipeline = parts.pipeline
-        self._answer_all = parts.answer_all
-        self._stall_after = parts.stall_after
-
     def require_fit(self, parts: Parts) -> None:
         """Make sure that ``parts`` could take over now. For any thread.
 
@@ -120,7 +111,7 @@ class Service:
             The stream that is connected, and that they want too, contradicts their contract.
         """
         subscription = self._subscription
-        if subscription is not None and parts.wanted == self._wanted:
+        if subscription is not None and parts.wanted == self._parts.wanted:
             parts.intake(subscription.stream)
 
     def succeed(self, parts: Parts) -> None:
@@ -143,6 +134,10 @@ class Service:
                 self._tick()
         finally:
             self._shutdown()
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        return self._parts.pipeline
 
     @property
     def connected(self) -> bool:
@@ -180,7 +175,7 @@ class Service:
         """What it is doing, in a line."""
         subscription = self._subscription
         if subscription is None:
-            return f"waiting for a stream that matches {self._wanted}"
+            return f"waiting for a stream that matches {self._parts.wanted}"
         if subscription.stalled:
             return f"stream {subscription.stream} is silent"
         what = "classifying" if self.window_full else "filling the window from"
@@ -200,8 +195,8 @@ class Service:
 
     def _connect(self, timeout: float | None) -> None:
         subscription = subscribe(
-            self._wanted,
-            self._intake,
+            self._parts.wanted,
+            self._parts.intake,
             timeout=timeout,
             stopped=self._stop,
             leave_out=self._commentary.leave_out,
@@ -226,15 +221,14 @@ class Service:
         elif subscription.replaced:
             silent = f"stream {subscription.stream} stays silent and another one matches"
             self._lose(subscription, silent)
-        elif subscription.silence > self._stall_after and not subscription.stalled:
-            self._abstain(f"no sample for {self._stall_after:g} s")
+        elif subscription.silence > self._parts.stall_after and not subscription.stalled:
+            self._abstain(f"no sample for {self._parts.stall_after:g} s")
             subscription.look_out()
 
     def _feed(self, subscription: Subscription) -> None:
         """Feed the backlog: all of it if only the newest window counts, else a block of it."""
-        block = subscription.oldest(_BLOCK if self._answer_all else None)
-        self._publish(self._pipeline.feed(block, newest_only=not self._answer_all))
-        self._pipeline.catch_up()
+        block = subscription.oldest(_BLOCK if self._parts.answer_all else None)
+        self._publish(self._pipeline.feed(block, newest_only=not self._parts.answer_all))
         if self._followed is not None:
             self._followed.pipeline.follow(block)
         subscription.drop(len(block.stamps))
@@ -251,7 +245,7 @@ class Service:
         subscription = self._subscription
         if subscription is not None and self._followed is not new:
             try:
-                if new.wanted != self._wanted:
+                if new.wanted != self._parts.wanted:
                     raise ContractError("the config has changed: another stream is wanted now")
                 new.pipeline.connect(new.intake(subscription.stream))
                 self._followed = new
@@ -267,7 +261,7 @@ class Service:
             # Closing waits for consumers; they find the new streams by the same names.
             threading.Thread(target=self._outlet.close, name="old outlets").start()
             self._outlet = new.open_outlet()
-        self._use(new)
+        self._parts = new
         self._followed = None
         log.info("the reloaded config and model have taken over")
 
@@ -322,7 +316,7 @@ class Service:
         until = time.monotonic() + _UNDER_WAY
         while (left := until - time.monotonic()) > 0 and not subscription.lost:
             subscription.pull(left)
-        if not self._answer_all and self._took > _DRAIN:
+        if not self._parts.answer_all and self._took > _DRAIN:
             return  # one more window would take longer than that
         until = time.monotonic() + _DRAIN
         while subscription.waiting and time.monotonic() < until:

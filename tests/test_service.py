@@ -16,6 +16,7 @@ from daemon.decision import Decision
 from daemon.encoders.window import WindowEngine
 from daemon.errors import ContractError
 from daemon.intake import Intake
+from daemon.per_window import NOTHING
 from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
@@ -89,7 +90,7 @@ class Life:
         assert self.service.connected
 
     def parts(self, **change: Any) -> Parts:
-        engine = WindowEngine(self._run, 2, WINDOW)
+        engine = WindowEngine(self._run, 2, WINDOW, NOTHING)
         pipeline = Pipeline(
             engine=engine,
             decision=Decision(CONTRACT.classes),
