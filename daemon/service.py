@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from daemon.commentary import Commentary
-from daemon.discovery import Wanted
+from daemon.discovery import Search, Wanted
 from daemon.errors import ContractError
 from daemon.inlet import StreamLostError, now
 from daemon.intake import Intake
@@ -74,6 +74,8 @@ class Service:
     observe : function of two floats
         Told of each window's answer: seconds from its last sample to its marker, and seconds that
         the pipeline took for it.
+    search : Search or None
+        One for the stream that has begun already, and has not found it yet.
 
     Attributes
     ----------
@@ -88,11 +90,13 @@ class Service:
         resolve_timeout: float | None,
         stop: Callable[[], bool],
         observe: Callable[[float, float], object],
+        search: Search | None = None,
     ) -> None:
         self._parts = self._successor = parts
         self._followed: Parts | None = None
         self._outlet = parts.open_outlet()
         self._resolve_timeout = resolve_timeout
+        self._search = search
         self._ended = stop
         self._observe = observe
         self.reconnects = 0
@@ -189,17 +193,19 @@ class Service:
         while not self.connected and not self._ended():
             self._renew()
             try:
-                self._connect(self._resolve_timeout)
+                self._connect(self._resolve_timeout, self._search)
             except StreamLostError as error:
                 log.warning("%s", error)
+            self._search = None
 
-    def _connect(self, timeout: float | None) -> None:
+    def _connect(self, timeout: float | None, search: Search | None = None) -> None:
         subscription = subscribe(
             self._parts.wanted,
             self._parts.intake,
             timeout=timeout,
             stopped=self._stop,
             leave_out=self._commentary.leave_out,
+            search=search,
         )
         if subscription is not None:
             self._commentary.tell_left_out()
@@ -262,7 +268,7 @@ class Service:
             threading.Thread(target=self._outlet.close, name="old outlets").start()
             self._outlet = new.open_outlet()
         self._parts = new
-        self._followed = None
+        self._followed = self._search = None
         log.info("the reloaded config and model have taken over")
 
     def _abstain(self, reason: str) -> None:
