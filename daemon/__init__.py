@@ -21,9 +21,11 @@ stamps lie around it, from what ``offsets`` tell; ``resampling`` helps condition
 ``steps`` with their ``step_options``, and ``electrodes`` where channels lie. ``intake`` puts
 timeline … conditioning together once, for training too; ``pipeline`` puts it before ring …
 decision, for live runs and recordings alike; ``service`` runs that between a ``subscription`` and
-an outlet, with ``commentary`` in the log. ``assembly`` makes model, engine, intake and pipeline of
-a config, ``live`` the whole daemon, again at each reload; ``offline`` checks afterwards what was
-published; ``cli/`` calls them, a file for each kind of thing that commands are about. ``records``,
+an outlet, with ``commentary`` in the log. ``assembly`` makes intake and pipeline of a config,
+``model`` model and engine, which alone needs TensorFlow. ``live`` is the whole daemon, and makes it
+anew at each reload; its ``startup`` holds the stream against the contract before TensorFlow is
+imported, and builds ``beside`` the search. ``offline`` checks afterwards what was published;
+``cli/`` calls them, a file for each kind of thing that commands are about. ``records``,
 ``reasons``, ``contract``, ``units``, ``config`` and ``errors`` are the words they speak with each
 other; ``validation`` reads YAML, ``mistakes`` says what is wrong in it, ``text`` cleans what
 strangers wrote, ``alike`` tells texts that differ in numbers alone as one, ``stop`` hears the

@@ -6,7 +6,6 @@ anything is reserved for it. Only the search compares it as it is.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -17,8 +16,6 @@ from daemon.errors import ContractError, StreamNotFoundError
 from daemon.reasons import Code
 from daemon.records import PROPERTIES, StreamDescription, is_property
 from daemon.text import clean
-
-log = logging.getLogger(__name__)
 
 # Beyond these no stream is described, let alone subscribed to.
 MAX_CHANNELS = 1024
@@ -80,41 +77,70 @@ def _agrees(said: Mapping[str, str], wanted: Wanted) -> bool:
     )
 
 
-def resolve(
-    wanted: Wanted, *, timeout: float | None, stopped: Callable[[], bool]
-) -> pylsl.StreamInfo | None:
-    """The first stream that matches, or None when ``stopped`` says so first.
+class Search:
+    """Looks for the streams that match in the background, from construction on.
 
-    Another that is slower to answer shows in `Inlet.require_only`, while the samples of this one
-    queue.
-
-    Raises
-    ------
-    StreamNotFoundError
-        None answered within ``timeout`` seconds; None waits for ever.
-    ContractError
-        Several match; names them all.
+    Attributes
+    ----------
+    wanted : Wanted
+        As given.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    told = False
-    # It looks in the background, so that a stop is heard at once.
-    resolver = pylsl.ContinuousResolver()
-    while not stopped():
-        time.sleep(_POLL)
-        found = _matching(resolver.results(), wanted)
-        if found:
-            time.sleep(_POLL)  # for other answers of the same moment
-            refuse_several(_matching(resolver.results(), wanted), wanted)
-            return found[0]
-        if deadline is not None and time.monotonic() >= deadline:
-            raise StreamNotFoundError(
-                f"no stream matches {wanted} within {timeout:g} s (stream.resolve_timeout); "
-                "`eegd streams` lists what there is"
-            )
-        if not told:
-            log.info("waiting for a stream that matches %s", wanted)
-            told = True
-    return None
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._resolver = pylsl.ContinuousResolver()
+        self._begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been looking."""
+        return time.monotonic() - self._begun
+
+    def found(self) -> list[pylsl.StreamInfo]:
+        """The streams that match, of those that have answered so far."""
+        return _matching(self._resolver.results(), self.wanted)
+
+    def another(self, uid: str) -> bool:
+        """Whether a stream matches that is not the one with ``uid``."""
+        return any(info.uid() != uid for info in self.found())
+
+    def first(
+        self, *, timeout: float | None, stopped: Callable[[], bool]
+    ) -> pylsl.StreamInfo | None:
+        """The first stream that matches, or None when ``stopped`` says so first.
+
+        Another that is slower to answer shows in `require_only` or `Inlet.require_only`.
+
+        Raises
+        ------
+        StreamNotFoundError
+            None has answered ``timeout`` seconds after the search began; None waits for ever.
+        ContractError
+            Several match; names them all.
+        """
+        while not stopped():
+            if found := self.found():
+                time.sleep(_POLL)  # for other answers of the same moment
+                refuse_several(self.found(), self.wanted)
+                return found[0]
+            if timeout is not None and self.seconds >= timeout:
+                raise StreamNotFoundError(
+                    f"no stream matches {self.wanted} within {timeout:g} s "
+                    "(stream.resolve_timeout); `eegd streams` lists what there is"
+                )
+            time.sleep(_POLL)
+        return None
+
+    def require_only(self) -> None:
+        """Wait until all that match have had the time to answer, and refuse several.
+
+        Raises
+        ------
+        ContractError
+            Names them all.
+        """
+        time.sleep(max(_RESOLVE - self.seconds, 0.0))
+        refuse_several(self.found(), self.wanted)
 
 
 def refuse_several(found: list[pylsl.StreamInfo], wanted: Wanted) -> None:
@@ -169,15 +195,3 @@ def _absurd(info: pylsl.StreamInfo, what: str) -> ContractError:
 def _named(info: pylsl.StreamInfo) -> str:
     host, source_id = clean(info.hostname()), clean(info.source_id())
     return f"stream {clean(info.name())!r} (source_id {source_id!r}) on {host}"
-
-
-class Lookout:
-    """Looks in the background for a stream that could take the place of a silent one."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._resolver = pylsl.ContinuousResolver()
-
-    def another(self, uid: str) -> bool:
-        """Whether a stream matches that is not the one with ``uid``."""
-        return any(info.uid() != uid for info in _matching(self._resolver.results(), self._wanted))

@@ -2,6 +2,7 @@
 
 Rules that hold here:
 
+- The stream is held against the contract first; TensorFlow is imported when that is done.
 - A reload is built and checked whole beside the running model, in a thread of its own. It either
   takes over between two windows, or is refused in words and nothing has changed.
 - What a reload cannot change (`metrics`, the process itself) is said, not ignored.
@@ -17,17 +18,29 @@ from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
-from daemon import assembly
+from daemon.chatter import import_tensorflow
 from daemon.config import Config, MetricsConfig, load_config
+from daemon.contract import read_contract
 from daemon.errors import EegdError
 from daemon.ops.aside import MarkerLog, logging_aside
 from daemon.ops.claim import Claim
 from daemon.ops.metrics import Metrics
 from daemon.ops.systemd import Systemd
 from daemon.outlet import Outlet, default_source_id
-from daemon.service import Parts, Service
+from daemon.pick import pick_for
+from daemon.records import StreamDescription
+from daemon.startup import build_beside_search
 from daemon.stop import Stop
+
+if TYPE_CHECKING:  # SciPy alone takes longer than LSL to answer
+    from daemon.encoders.loading import LoadedModel
+    from daemon.encoders.plan import Plan
+    from daemon.pipeline import Engine
+    from daemon.service import Parts, Service
+
+    Built = tuple[LoadedModel, Engine, Plan]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +53,11 @@ def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None
     EegdError
         See `daemon.service.Service.run`; or a port, file, model or name that cannot be had.
     """
+    contract = read_contract(config.model.path, config.model.contract)
+
+    def require_fit(stream: StreamDescription) -> None:
+        pick_for(contract, stream, config.stream, hop=config.window.hop)
+
     with ExitStack() as stack:
         stack.enter_context(logging_aside())
         systemd = stack.enter_context(closing(Systemd()))
@@ -49,7 +67,13 @@ def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None
             stack.enter_context(closing(metrics))
         marker_log = stack.enter_context(closing(MarkerLog(config.output.log)))
         claim = stack.enter_context(closing(Claim(*_identity(config))))
-        parts = _parts(config, config.metrics, marker_log)
+        built, search = build_beside_search(
+            config.stream,
+            require_fit,
+            partial(_build, config),
+            timeout=config.stream.resolve_timeout,
+        )
+        parts = _parts(config, built, config.metrics, marker_log)
         claim.confirm()
         stop = stack.enter_context(Stop().signals())
 
@@ -59,11 +83,14 @@ def serve(config_path: Path, config: Config, hangups: SimpleQueue[bool]) -> None
             systemd.beat(service.status)
             return stop.is_set()
 
+        from daemon.service import Service
+
         service = Service(
             parts,
             resolve_timeout=config.stream.resolve_timeout,
             stop=stopped,
             observe=metrics.observe if metrics else lambda latency, compute: None,
+            search=search,
         )
         if metrics:
             metrics.serve(service)
@@ -115,7 +142,7 @@ class _Reloads:
         if _identity(config) != _identity(self._config):
             claim = Claim(*_identity(config), before=self._claim)
         try:
-            parts = _parts(config, self._metrics, self._marker_log)
+            parts = _parts(config, _build(config), self._metrics, self._marker_log)
             self._service.require_fit(parts)
             if claim is not self._claim:
                 claim.confirm()
@@ -136,13 +163,29 @@ def _identity(config: Config) -> tuple[str, str]:
     return name, config.output.source_id or default_source_id(name)
 
 
-def _parts(config: Config, metrics: MetricsConfig, marker_log: MarkerLog) -> Parts:
-    """All that ``config`` asks for, loaded and warmed up; ``metrics`` are those served."""
-    loaded, plan = assembly.load(config)
+def _build(config: Config, begin: threading.Event | None = None) -> Built:
+    """Model and engine of ``config``, warmed up; TensorFlow is imported when ``begin`` is set."""
+    from daemon import assembly  # noqa: F401 - what needs no TensorFlow, while LSL answers
+
+    if begin is not None:
+        begin.wait()
+    import_tensorflow(gpu=config.engine.device != "cpu")
+    from daemon import model
+
+    loaded, plan = model.load(config)
+    engine, plan = model.build_engine(loaded, plan, loaded.contract.step_rate)
+    return loaded, engine, plan
+
+
+def _parts(config: Config, built: Built, metrics: MetricsConfig, marker_log: MarkerLog) -> Parts:
+    """All that ``config`` asks for; ``metrics`` are those served."""
+    from daemon import assembly
+    from daemon.service import Parts
+
+    loaded, engine, plan = built
     contract = loaded.contract
-    engine, plan = assembly.build_engine(loaded, plan, contract.step_rate)
     says = {
-        **assembly.identity(config, loaded),
+        **assembly.identity(config, contract, loaded.sha256),
         "engine": plan.kind,
         "input_stream": str(config.stream),
         # For programs; see `daemon.ops.announcement`.
@@ -156,7 +199,7 @@ def _parts(config: Config, metrics: MetricsConfig, marker_log: MarkerLog) -> Par
     return Parts(
         wanted=config.stream,
         intake=partial(assembly.build_intake, config, contract),
-        pipeline=assembly.build_pipeline(config, loaded, engine),
+        pipeline=assembly.build_pipeline(config, contract, engine),
         open_outlet=partial(Outlet, *_identity(config), contract.classes, says, marker_log.write),
         outlet_says=(*_identity(config), contract.classes, says),
         answer_all=plan.kind == "streaming",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from daemon import assembly
+from daemon import assembly, model
 from daemon.config import Config
 from daemon.contract import Contract
 from daemon.decision import Decision
@@ -47,8 +47,8 @@ def connected(
     intake = assembly.build_intake(config, loaded.contract, recording.stream)
     for assumption in intake.pick.assumptions:
         log.warning("recording %s: %s", recording.path, assumption)
-    engine, _ = assembly.build_engine(loaded, plan, None)
-    pipeline = assembly.build_pipeline(config, loaded, engine)
+    engine, _ = model.build_engine(loaded, plan, None)
+    pipeline = assembly.build_pipeline(config, loaded.contract, engine)
     pipeline.connect(intake)
     return pipeline, intake
 
@@ -71,7 +71,7 @@ def verify(
         The one of the live run.
     loaded : LoadedModel
     plan : Plan
-        What `daemon.assembly.load` makes of it.
+        What `daemon.model.load` makes of it.
     tolerance : float
         Of a probability.
     advance : function of int
@@ -124,7 +124,7 @@ def _require_same(session: Session, config: Config, loaded: LoadedModel) -> None
     contract = loaded.contract
     differences = [
         f"{key} {session.said[key]} there, {value} here"
-        for key, value in assembly.identity(config, loaded).items()
+        for key, value in assembly.identity(config, contract, loaded.sha256).items()
         if session.said.get(key, value) != value
     ]
     classes = next((tuple(p.probabilities) for p in session.predictions if p.probabilities), None)

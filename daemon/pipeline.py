@@ -154,19 +154,14 @@ class Pipeline:
         return self._run(self._intake.feed(chunk), "newest" if newest_only else "all")
 
     def follow(self, chunk: Chunk) -> None:
-        """Take ``chunk`` like `feed`, but answer no window, and `catch_up`."""
+        """Take ``chunk`` like `feed`, but answer no window."""
         assert self._intake is not None, "connect() comes before follow()"
         for _ in self._run(self._intake.feed(chunk), "none"):
             pass
-        self.catch_up()
 
     def flush(self) -> Iterator[Prediction]:
         """Predictions of samples that were held back, when no more will come."""
         return self._run(self._intake.flush() if self._intake else (), "all")
-
-    def catch_up(self) -> None:
-        """What can wait until a prediction is out; call it after the last one was published."""
-        self._engine.catch_up()
 
     def abstain(self, reason: Reason, now: float) -> Prediction:
         """An abstention that belongs to no window: it ends with the last sample received.
@@ -201,10 +196,11 @@ class Pipeline:
             newest = max((n for n, one in enumerate(stretches) if one.ends_window), default=-1)
             for n, stretch in enumerate(stretches):
                 yield from self._advance(stretch, answer=n == newest)
-            return
-        # One by one: a window's answer goes out before anything is done that comes after it.
-        for stretch in stretches:
-            yield from self._advance(stretch, answer=stretch.ends_window and answered == "all")
+        else:
+            # One by one: an answer goes out before anything is done that comes after it.
+            for stretch in stretches:
+                yield from self._advance(stretch, answer=stretch.ends_window and answered == "all")
+        self._engine.catch_up()  # whoever asks for more has published the last answer
 
     def _advance(self, stretch: Stretch, *, answer: bool) -> Iterator[Prediction]:
         if stretch.restart:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from daemon.commentary import Commentary
-from daemon.discovery import Wanted
+from daemon.discovery import Search, Wanted
 from daemon.errors import ContractError
 from daemon.inlet import StreamLostError, now
 from daemon.intake import Intake
@@ -75,6 +75,8 @@ class Service:
     observe : function of two floats
         Told of each window's answer: seconds from its last sample to its marker, and seconds that
         the pipeline took for it.
+    search : Search or None
+        One for the stream that has begun already, and has not found it yet.
 
     Attributes
     ----------
@@ -89,12 +91,13 @@ class Service:
         resolve_timeout: float | None,
         stop: Callable[[], bool],
         observe: Callable[[float, float], object],
+        search: Search | None = None,
     ) -> None:
-        self._use(parts)
-        self._successor = parts
+        self._parts = self._successor = parts
         self._followed: Parts | None = None
         self._outlet = parts.open_outlet()
         self._resolve_timeout = resolve_timeout
+        self._search = search
         self._ended = stop
         self._observe = observe
         self.reconnects = 0
@@ -103,14 +106,6 @@ class Service:
         self._refusal: Reason | None = None
         self._retry = _RETRY
         self._took = 0.0  # seconds, the latest answer
-
-    def _use(self, parts: Parts) -> None:
-        self._parts = parts
-        self._wanted = parts.wanted
-        self._intake = parts.intake
-        self._pipeline = parts.pipeline
-        self._answer_all = parts.answer_all
-        self._stall_after = parts.stall_after
 
     def require_fit(self, parts: Parts) -> None:
         """Make sure that ``parts`` could take over now. For any thread.
@@ -121,7 +116,7 @@ class Service:
             The stream that is connected, and that they want too, contradicts their contract.
         """
         subscription = self._subscription
-        if subscription is not None and parts.wanted == self._wanted:
+        if subscription is not None and parts.wanted == self._parts.wanted:
             parts.intake(subscription.stream)
 
     def succeed(self, parts: Parts) -> None:
@@ -144,6 +139,10 @@ class Service:
                 self._tick()
         finally:
             self._shutdown()
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        return self._parts.pipeline
 
     @property
     def connected(self) -> bool:
@@ -181,7 +180,7 @@ class Service:
         """What it is doing, in a line."""
         subscription = self._subscription
         if subscription is None:
-            return f"waiting for a stream that matches {self._wanted}"
+            return f"waiting for a stream that matches {self._parts.wanted}"
         if subscription.stalled:
             return f"stream {subscription.stream} is silent"
         what = "classifying" if self.window_full else "filling the window from"
@@ -195,17 +194,19 @@ class Service:
         while not self.connected and not self._ended():
             self._renew()
             try:
-                self._connect(self._resolve_timeout)
+                self._connect(self._resolve_timeout, self._search)
             except StreamLostError as error:
                 log.warning("%s", error)
+            self._search = None
 
-    def _connect(self, timeout: float | None) -> None:
+    def _connect(self, timeout: float | None, search: Search | None = None) -> None:
         subscription = subscribe(
-            self._wanted,
-            self._intake,
+            self._parts.wanted,
+            self._parts.intake,
             timeout=timeout,
             stopped=self._stop,
             leave_out=self._commentary.leave_out,
+            search=search,
         )
         if subscription is not None:
             self._commentary.tell_left_out()
@@ -227,15 +228,14 @@ class Service:
         elif subscription.replaced:
             silent = f"stream {subscription.stream} stays silent and another one matches"
             self._lose(subscription, Reason(Code.STALLED, silent))
-        elif subscription.silence > self._stall_after and not subscription.stalled:
-            self._abstain(Reason(Code.STALLED, f"no sample for {self._stall_after:g} s"))
+        elif subscription.silence > self._parts.stall_after and not subscription.stalled:
+            self._abstain(Reason(Code.STALLED, f"no sample for {self._parts.stall_after:g} s"))
             subscription.look_out()
 
     def _feed(self, subscription: Subscription) -> None:
         """Feed the backlog: all of it if only the newest window counts, else a block of it."""
-        block = subscription.oldest(_BLOCK if self._answer_all else None)
-        self._publish(self._pipeline.feed(block, newest_only=not self._answer_all))
-        self._pipeline.catch_up()
+        block = subscription.oldest(_BLOCK if self._parts.answer_all else None)
+        self._publish(self._pipeline.feed(block, newest_only=not self._parts.answer_all))
         if self._followed is not None:
             self._followed.pipeline.follow(block)
         subscription.drop(len(block.stamps))
@@ -252,7 +252,7 @@ class Service:
         subscription = self._subscription
         if subscription is not None and self._followed is not new:
             try:
-                if new.wanted != self._wanted:
+                if new.wanted != self._parts.wanted:
                     raise ContractError(
                         "the config has changed: another stream is wanted now", Code.RELOAD
                     )
@@ -270,8 +270,8 @@ class Service:
             # Closing waits for consumers; they find the new streams by the same names.
             threading.Thread(target=self._outlet.close, name="old outlets").start()
             self._outlet = new.open_outlet()
-        self._use(new)
-        self._followed = None
+        self._parts = new
+        self._followed = self._search = None
         log.info("the reloaded config and model have taken over")
 
     def _abstain(self, reason: Reason) -> None:
@@ -326,7 +326,7 @@ class Service:
         until = time.monotonic() + _UNDER_WAY
         while (left := until - time.monotonic()) > 0 and not subscription.lost:
             subscription.pull(left)
-        if not self._answer_all and self._took > _DRAIN:
+        if not self._parts.answer_all and self._took > _DRAIN:
             return  # one more window would take longer than that
         until = time.monotonic() + _DRAIN
         while subscription.waiting and time.monotonic() < until:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from daemon.discovery import Lookout, Wanted, resolve
+from daemon.discovery import Search, Wanted
 from daemon.errors import ContractError
 from daemon.inlet import Inlet, StreamLostError
 from daemon.intake import Intake
@@ -48,7 +48,7 @@ class Subscription:
         self.lost: Reason | None = None
         self._inlet = inlet
         self._wanted = wanted
-        self._lookout: Lookout | None = None
+        self._lookout: Search | None = None
         self._heard = time.monotonic()
 
     @property
@@ -73,7 +73,7 @@ class Subscription:
 
     def look_out(self) -> None:
         """Look for another stream from now on, until the next sample."""
-        self._lookout = Lookout(self._wanted)
+        self._lookout = Search(self._wanted)
 
     def pull(self, timeout: float) -> None:
         """Everything there is into the backlog; waits up to ``timeout`` seconds for a sample."""
@@ -112,6 +112,7 @@ def subscribe(
     timeout: float | None,
     stopped: Callable[[], bool],
     leave_out: Callable[[int], object],
+    search: Search | None = None,
 ) -> Subscription | None:
     """Wait for the one stream that matches, and take it; None when ``stopped`` says so first.
 
@@ -121,11 +122,13 @@ def subscribe(
     fit : function of StreamDescription
         A new `Intake` for a stream; raises a `ContractError` where it does not fit.
     timeout : float or None
-        Seconds to wait for it; None waits for ever.
+        Seconds to wait for it since the search began; None waits for ever.
     stopped : function returning bool
         True ends any waiting.
     leave_out : function of int
         Told how many samples had arrived of a stream that is refused after all.
+    search : Search, optional
+        One that has begun already.
 
     Raises
     ------
@@ -136,7 +139,8 @@ def subscribe(
     StreamNotFoundError
         None within the time allowed.
     """
-    info = resolve(wanted, timeout=timeout, stopped=stopped)
+    log.info("waiting for a stream that matches %s", wanted)
+    info = (search or Search(wanted)).first(timeout=timeout, stopped=stopped)
     if info is None:
         return None
     inlet = Inlet(info, stopped)

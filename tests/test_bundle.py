@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from daemon.contract import Contract
-from daemon.encoders import bundle
+from daemon.encoders import bundle, container, onnx_file
+from daemon.encoders.inspection import Refused
 from daemon.errors import UsageError
 from daemon.validation import read_yaml, validated
 
@@ -29,11 +30,15 @@ def test_a_bundle_is_there_at_once_and_verified(tmp_path: Path):
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         [*FILES, "manifest.json", "report.md"]
     )
-    sha256 = bundle.verified(folder)
+    seal = bundle.verified(folder)
+    assert seal is not None
     # What is in it decides the hash; where it is, and what may be edited, does not.
     moved = folder.rename(tmp_path / "moved")
     (moved / "report.md").write_text("# edited")
-    assert bundle.verified(moved) == sha256 == bundle.verified(_written(tmp_path / "again"))
+    for other in (moved, _written(tmp_path / "again")):
+        found = bundle.verified(other)
+        assert found is not None
+        assert found.sha256 == seal.sha256
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path):
@@ -55,17 +60,44 @@ def test_what_is_there_is_never_written_over(tmp_path: Path):
         _written(tmp_path / "none/b")
 
 
+def _read(folder: Path, into: Path) -> None:
+    """As `daemon.encoders.loading.load` does: the model is no Keras file, which is seen last."""
+    seal = bundle.verified(folder)
+    with pytest.raises(Refused):
+        container.opened(folder / "model.keras", into, seal)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_missing_cut_and_changed_files_are_named(tmp_path: Path, name: str):
     folder = _written(tmp_path / "b")
+    _read(folder, tmp_path)
     content = (folder / name).read_bytes()
     for changed in (content[:-1], content + b"\n", content[::-1] + b"."):
         (folder / name).write_bytes(changed)
         with pytest.raises(UsageError, match=f"is corrupt: {name} is not the file that manifest"):
-            bundle.verified(folder)
+            _read(folder, tmp_path)
     (folder / name).unlink()
     with pytest.raises(UsageError, match=f"is not whole: {name} is missing; copy or train it anew"):
         bundle.verified(folder)
+
+
+def test_an_onnx_model_is_held_against_its_seal(tmp_path: Path):
+    pytest.importorskip("onnx", reason="needs the extra 'onnx'")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"changed")
+    with pytest.raises(UsageError, match=r"is corrupt: model\.onnx is not the file that manifest"):
+        onnx_file.opened(path, bundle.Seal(tmp_path, {"model.onnx": "0" * 64}))
+
+
+def test_the_model_is_hashed_where_it_is_loaded_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = _written(tmp_path / "b")
+    hashed = []
+    monkeypatch.setattr(bundle, "_sha256", lambda path: hashed.append(path.name))
+    monkeypatch.setattr(bundle.Seal, "require", lambda *_: None)
+    bundle.verified(folder)
+    assert sorted(hashed) == ["contract.yaml", "report.json"]
 
 
 def test_a_damaged_manifest_is_refused_and_none_is_allowed(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The command line: a function a command; `assembly` and `live` put its parts together.
+"""The command line: a function a command; `assembly`, `model` and `live` put its parts together.
 
 Imports stand inside the commands, so that `eegd --help` answers at once and TensorFlow is loaded
 only by commands that run a model.

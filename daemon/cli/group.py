@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from daemon import __version__
+from daemon.beside import is_at_work
 from daemon.errors import EegdError, UsageError
 
 log = logging.getLogger("daemon")
@@ -60,6 +61,8 @@ def _end(ctx: click.Context, error: EegdError) -> NoReturn:
         log.critical("%s", error)
     else:
         click.echo(f"eegd: {error}", err=True)
+    if is_at_work():
+        leave(error.exit_code)
     ctx.exit(error.exit_code)
 
 
@@ -104,6 +107,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+        # A descriptor of its own: the other one is put aside while TensorFlow is imported.
+        sys.stderr = os.fdopen(
+            os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="replace"
+        )
     logging.basicConfig(
         format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO, stream=sys.stderr
     )

@@ -37,13 +37,13 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
     config = load_config(config_path)
     with stopped_at_once(), hangups() as reloads:
         quiet_liblsl()
-        import_tensorflow(gpu=config.engine.device != "cpu")
         if check:
-            from daemon import assembly
+            import_tensorflow(gpu=config.engine.device != "cpu")
+            from daemon import model
             from daemon.encoders import engines
             from daemon.encoders.described import model_facts
 
-            loaded, plan = assembly.load(config)
+            loaded, plan = model.load(config)
             # What a run would find out at its start, this has to find out too.
             _, plan = engines.build(plan, loaded.contract.step_rate)
             if as_json:
@@ -51,7 +51,7 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
                 facts["config"] = config.model_dump(mode="json")
                 click.echo(json.dumps(facts, indent=2))
             else:
-                click.echo(assembly.plan_text(config, loaded, plan))
+                click.echo(model.plan_text(config, loaded, plan))
             return
         from daemon import live
 

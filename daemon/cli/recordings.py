@@ -73,10 +73,10 @@ def score(
     contract = read_contract(config.model.path, config.model.contract)
     source = read_for_model(recording, contract, config.stream, markers, strict=strict)
     import_tensorflow(gpu=config.engine.device != "cpu")
-    from daemon import assembly, offline
+    from daemon import model, offline
     from daemon.rehearsal.compared import told
 
-    loaded, plan = assembly.load(config)
+    loaded, plan = model.load(config)
     truth = None
     if compare or markers or names:  # a wrong one is said before the work
         truth = told(source, loaded.contract.classes, _mapped(names))
@@ -141,10 +141,10 @@ def verify(
         session, config.stream.given, config.output.name, markers, strict=strict
     )
     import_tensorflow(gpu=config.engine.device != "cpu")
-    from daemon import assembly, offline
+    from daemon import model, offline
     from daemon.rehearsal.compared import told
 
-    loaded, plan = assembly.load(config)
+    loaded, plan = model.load(config)
     truth = None
     if compare or markers or names:
         truth = told(recorded.eeg, loaded.contract.classes, _mapped(names))

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import h5py
 
+from daemon.encoders.bundle import Seal
 from daemon.encoders.inspection import Entry, Refused, rebuilt
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -54,8 +55,8 @@ class ModelFile:
     sha256: str
 
 
-def opened(path: Path, folder: Path) -> ModelFile:
-    """Inspect a model file and put its weights into ``folder``.
+def opened(path: Path, folder: Path, seal: Seal | None = None) -> ModelFile:
+    """Inspect a model file, of a bundle with ``seal``, and put its weights into ``folder``.
 
     Raises
     ------
@@ -63,10 +64,14 @@ def opened(path: Path, folder: Path) -> ModelFile:
         Not a whole Keras model file, or one that holds more than Keras's own layers.
     OSError
         The file cannot be read, or the folder not written.
+    UsageError
+        It is not the file that the bundle was sealed with.
     """
     copy = folder / "model.h5"
     with path.open("rb") as source:
         sha256 = _copy(source, copy)
+    if seal is not None:
+        seal.require(path.name, sha256)
     with copy.open("rb") as file:
         magic = file.read(8)
     if magic == b"\x89HDF\r\n\x1a\n":

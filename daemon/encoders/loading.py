@@ -18,6 +18,7 @@ import keras
 
 from daemon.contract import Contract, read_contract
 from daemon.encoders import bundle, container, cores
+from daemon.encoders.bundle import Seal
 from daemon.encoders.fuse import may_fuse
 from daemon.encoders.inspection import Refused
 from daemon.encoders.keras_network import KerasNetwork
@@ -91,10 +92,10 @@ def load(path: Path, contract: Contract | None) -> LoadedModel:
     """
     if not path.is_dir():
         _require_model_file(path)
-        return _fitted(path, read_contract(path, contract), verdict=None, bundle_sha256=None)
-    sha256 = bundle.verified(path)
+        return _fitted(path, read_contract(path, contract), verdict=None, seal=None)
+    seal = bundle.verified(path)
     file = _bundled_model(path)
-    return _fitted(file, read_contract(path, contract), _verdict(path / "report.json"), sha256)
+    return _fitted(file, read_contract(path, contract), _verdict(path / "report.json"), seal)
 
 
 def load_keras(path: Path) -> keras.Model:
@@ -110,41 +111,41 @@ def load_keras(path: Path) -> keras.Model:
     return _load(path)[0]
 
 
-def _fitted(
-    path: Path, contract: Contract, verdict: str | None, bundle_sha256: str | None
-) -> LoadedModel:
-    network, sha256 = load_network(path)
+def _fitted(path: Path, contract: Contract, verdict: str | None, seal: Seal | None) -> LoadedModel:
+    network, sha256 = load_network(path, seal)
     try:
         layout = check_fit(network, contract)
     except UsageError as error:
         raise UsageError(f"model {path}: {error}") from None
-    return LoadedModel(network, contract, layout, sha256, verdict, path, bundle_sha256)
+    return LoadedModel(
+        network, contract, layout, sha256, verdict, path, seal.sha256 if seal else None
+    )
 
 
-def load_network(path: Path) -> tuple[Network, str]:
+def load_network(path: Path, seal: Seal | None = None) -> tuple[Network, str]:
     """The model in a file, and the SHA-256 of the file.
 
     Raises
     ------
     UsageError
-        As `load_keras`; or its inputs have no fixed shape.
+        As `load_keras`; or its inputs have no fixed shape, or the ``seal`` of its bundle is broken.
     """
     if path.suffix.lower() == ONNX:
         _require_model_file(path)
-        return load_onnx(path)
-    model, sha256 = _load(path)
+        return load_onnx(path, seal)
+    model, sha256 = _load(path, seal)
     try:
         return KerasNetwork(model), sha256
     except UsageError as error:
         raise UsageError(f"model {path}: {error}") from None
 
 
-def _load(path: Path) -> tuple[keras.Model, str]:
+def _load(path: Path, seal: Seal | None = None) -> tuple[keras.Model, str]:
     """The model and the SHA-256 of its file."""
     _require_model_file(path)
     with tempfile.TemporaryDirectory(prefix="eegd-") as folder:
         try:
-            file = container.opened(path, Path(folder))
+            file = container.opened(path, Path(folder), seal)
         except (Refused, OSError) as error:
             raise UsageError(f"model {path}: {error}") from None
         if may_fuse(file.config):  # to be decided before TensorFlow begins

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from daemon.encoders.bundle import Seal
 from daemon.encoders.inspection import Refused
 from daemon.text import clean
 
@@ -24,8 +25,8 @@ _STANDARD = ("", "ai.onnx")
 _AGAIN = "export it again with torch.onnx.export"
 
 
-def opened(path: Path) -> tuple[Any, str]:
-    """Read and check an ONNX file.
+def opened(path: Path, seal: Seal | None = None) -> tuple[Any, str]:
+    """Read and check an ONNX file, of a bundle with ``seal``.
 
     Returns
     -------
@@ -40,6 +41,8 @@ def opened(path: Path) -> tuple[Any, str]:
         It is damaged, too large, uses operators of others, or weights from elsewhere.
     OSError
         A file cannot be read.
+    UsageError
+        It is not the file that the bundle was sealed with.
     ImportError
         onnx is not installed.
     """
@@ -48,6 +51,8 @@ def opened(path: Path) -> tuple[Any, str]:
 
     content = _read(path, MAX_FILE)
     digest = hashlib.sha256(content)
+    if seal is not None:
+        seal.require(path.name, digest.hexdigest())
     try:
         model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError, RuntimeError):

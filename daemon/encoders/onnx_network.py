@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from daemon.encoders import onnx_file
+from daemon.encoders.bundle import Seal
 from daemon.encoders.fuse import NotFusableError
 from daemon.encoders.inspection import Refused
 from daemon.encoders.network import Layer, Library, Network, Run, Tensor
@@ -41,17 +42,17 @@ _RECURRENT = {"LSTM", "GRU", "RNN"}
 _LISTED = 200  # layers that are shown
 
 
-def load_onnx(path: Path) -> tuple[Network, str]:
+def load_onnx(path: Path, seal: Seal | None = None) -> tuple[Network, str]:
     """The model in an ONNX file, and the SHA-256 of all its files.
 
     Raises
     ------
     UsageError
         The extra ``onnx`` is not installed; or the file is damaged, uses operators that are not
-        ONNX's own, or weights from outside its folder.
+        ONNX's own, or weights from outside its folder; or the ``seal`` of its bundle is broken.
     """
     try:
-        model, sha256 = onnx_file.opened(path)
+        model, sha256 = onnx_file.opened(path, seal)
         return OnnxNetwork(model), sha256
     except ImportError as error:
         raise UsageError(

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import prometheus_client as prometheus
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -27,7 +27,9 @@ from prometheus_client.registry import Collector
 
 from daemon.errors import UsageError
 from daemon.ops.addresses import is_loopback
-from daemon.pipeline import Counts
+
+if TYPE_CHECKING:  # it would bring SciPy, before the daemon has looked for its stream
+    from daemon.pipeline import Counts
 
 log = logging.getLogger(__name__)
 

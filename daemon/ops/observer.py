@@ -27,7 +27,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from daemon.config import StreamConfig
-from daemon.discovery import Wanted, describe, resolve
+from daemon.discovery import Search, Wanted, describe
 from daemon.errors import ContractError
 from daemon.inlet import now
 from daemon.ops.addresses import is_address, is_here
@@ -225,8 +225,8 @@ class Observer:
                 continue
             why = ""
             try:
-                found = resolve(
-                    sought, timeout=None, stopped=partial(self._unwanted, wanted, sought)
+                found = Search(sought).first(
+                    timeout=None, stopped=partial(self._unwanted, wanted, sought)
                 )
                 if found is not None:
                     self._listen(what, found, sought, wanted, take, pull)

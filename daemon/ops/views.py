@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -24,7 +23,6 @@ def observing(name: str, metrics: str | None) -> Iterator[tuple[Observer, Stop]]
         ``metrics`` is no address.
     """
     observer = Observer(name, address(metrics) if metrics else None)
-    logging.getLogger("daemon.discovery").setLevel(logging.ERROR)  # the view says it
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(_NICE)  # whoever watches waits for what is watched

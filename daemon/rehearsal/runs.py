@@ -113,7 +113,6 @@ def _answers(pipeline: Pipeline, recording: Recording, start: int) -> Iterator[P
     for first in range(start, len(recording.stamps), _BLOCK):
         block = slice(first, first + _BLOCK)
         yield from pipeline.feed(Chunk(recording.samples[block], recording.stamps[block]))
-        pipeline.catch_up()
     yield from pipeline.flush()
 
 

@@ -65,7 +65,6 @@ def write_predictions(
             chunk = Chunk(recording.samples[block], recording.stamps[block])
             for prediction in pipeline.feed(chunk):
                 take(prediction)
-            pipeline.catch_up()
             advance(len(chunk.stamps))
         for prediction in pipeline.flush():
             take(prediction)

@@ -143,7 +143,6 @@ def examine(
             break
         markers += begun
         predictions += pipeline.feed(chunk)
-        pipeline.catch_up()
     truth, _ = intervals(markers, classes, {})
     comparison = compare(predictions, truth, classes, window=contract.window / rate, hop=hop / rate)
     settled = [

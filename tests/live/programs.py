@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,13 @@ from typing import Any
 import numpy as np
 import pylsl
 import yaml
+
+# Stands in for TensorFlow: says that it is imported, and hangs.
+_HANGING = """
+import pathlib, time
+pathlib.Path(__file__).with_name("imported").touch()
+time.sleep(600)
+"""
 
 START = 60.0  # seconds: TensorFlow's import on a loaded machine
 
@@ -65,8 +73,10 @@ class Program:
 
 
 @contextmanager
-def eegd(folder: Path, *arguments: str, gate: Path | None = None) -> Iterator[Program]:
-    """``eegd`` from entering to leaving.
+def eegd(
+    folder: Path, *arguments: str, gate: Path | None = None, env: dict[str, str] | None = None
+) -> Iterator[Program]:
+    """``eegd`` from entering to leaving; ``env`` is its whole environment.
 
     With ``gate``, what ``--wait`` waits for is not the first consumer but that this file exists,
     so that several can subscribe before the first sample.
@@ -74,7 +84,9 @@ def eegd(folder: Path, *arguments: str, gate: Path | None = None) -> Iterator[Pr
     log = folder / f"{unique(arguments[0])}.log"
     start = ["-m", "daemon"] if gate is None else ["-c", _GATED, str(gate)]
     with log.open("w", encoding="utf-8") as stderr:
-        process = subprocess.Popen([sys.executable, *start, *arguments], stderr=stderr, text=True)
+        process = subprocess.Popen(
+            [sys.executable, *start, *arguments], stderr=stderr, text=True, env=env
+        )
         try:
             yield Program(process, log)
         finally:
@@ -83,7 +95,9 @@ def eegd(folder: Path, *arguments: str, gate: Path | None = None) -> Iterator[Pr
             process.wait()
 
 
-def finish(*arguments: str, seconds: float = START) -> tuple[int, str, str]:
+def finish(
+    *arguments: str, seconds: float = START, env: dict[str, str] | None = None
+) -> tuple[int, str, str]:
     """Run ``eegd`` to its end: exit code, standard output, standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "daemon", *arguments],
@@ -91,8 +105,33 @@ def finish(*arguments: str, seconds: float = START) -> tuple[int, str, str]:
         text=True,
         timeout=seconds,
         check=False,
+        env=env,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+@dataclass(frozen=True)
+class HangingTensorFlow:
+    """A TensorFlow whose import never ends, for programs that start in ``env``."""
+
+    folder: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        (self.folder / "tensorflow.py").write_text(_HANGING, encoding="utf-8")
+        path = os.pathsep.join([str(self.folder), os.environ.get("PYTHONPATH", "")])
+        return {**os.environ, "PYTHONPATH": path}
+
+    @property
+    def imported(self) -> bool:
+        return (self.folder / "imported").exists()
+
+    def wait(self) -> None:
+        """Until its import has begun."""
+        deadline = time.monotonic() + START
+        while not self.imported:
+            assert time.monotonic() < deadline, "TensorFlow was never imported"
+            time.sleep(0.02)
 
 
 def write_config(folder: Path, content: dict[str, Any]) -> Path:

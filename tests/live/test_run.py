@@ -9,6 +9,8 @@ import numpy as np
 import pylsl
 import pytest
 from programs import (
+    START,
+    HangingTensorFlow,
     eegd,
     finish,
     open_inlet,
@@ -279,13 +281,27 @@ def test_what_comes_back_with_another_rate_is_refused_aloud(bundle: Path, tmp_pa
     assert [m["code"] for m in (silent, refused_one, after)] == [Code.STALLED, Code.CONTRACT, None]
 
 
-def refused(path: Path) -> tuple[int, str]:
-    code, out, err = finish("run", "-c", str(path))
+# The start, for which TensorFlow's import never ends
+
+
+@pytest.fixture
+def tensorflow(tmp_path: Path) -> HangingTensorFlow:
+    return HangingTensorFlow(tmp_path)
+
+
+def refused(path: Path, tensorflow: HangingTensorFlow) -> tuple[int, str]:
+    code, out, err = finish("run", "-c", str(path), env=tensorflow.env)
     assert out == ""
+    return code, the_line(err)
+
+
+def the_line(err: str) -> str:
+    """The line of a refusal, alone."""
     lines = [line for line in err.splitlines() if line.startswith("eegd: ")]
     assert len(lines) == 1, err
     assert "Traceback" not in err
-    return code, lines[0]
+    line: str = lines[0]
+    return line
 
 
 @pytest.mark.parametrize(
@@ -297,21 +313,77 @@ def refused(path: Path) -> tuple[int, str]:
     ],
 )
 def test_a_stream_that_contradicts_the_contract_is_refused_with_code_3(
-    bundle: Path, stream: dict[str, object], part: str
+    bundle: Path, stream: dict[str, object], part: str, tensorflow: HangingTensorFlow
 ) -> None:
     name = unique("Amp")
     outlet = open_outlet(name, **{"rate": RATE, "labels": CHANNELS, **stream})  # type: ignore[arg-type]
-    code, line = refused(config(bundle, {"name": name}))
+    code, line = refused(config(bundle, {"name": name}), tensorflow)
     del outlet
     assert code == 3
+    assert not tensorflow.imported
     assert part in line
     assert name in line
 
 
-def test_two_matching_streams_are_named_and_none_is_taken(bundle: Path) -> None:
+def test_a_wrong_stream_is_refused_in_less_than_two_seconds(
+    bundle: Path, tensorflow: HangingTensorFlow
+) -> None:
+    """From the start of the process: Python and this package take half a second of it.
+
+    LSL has one for other streams that match. The best of five, since the machine may be busy with
+    something else.
+    """
+    name = unique("Amp")
+    outlet = open_outlet(name, 250.0, CHANNELS)
+    path = config(bundle, {"name": name})
+    took = []
+    for _ in range(5):
+        start = time.monotonic()
+        assert refused(path, tensorflow)[0] == 3
+        took.append(time.monotonic() - start)
+        if took[-1] < 2:
+            break
+    del outlet
+    assert min(took) < 2
+
+
+def test_a_wrong_stream_that_comes_during_the_import_is_refused_too(
+    bundle: Path, tensorflow: HangingTensorFlow, tmp_path: Path
+) -> None:
+    """And that is read, although standard error is put aside for TensorFlow's own words."""
+    name = unique("Amp")
+    arguments = ("run", "-c", str(config(bundle, {"name": name})))
+    with eegd(tmp_path, *arguments, env=tensorflow.env) as program:
+        tensorflow.wait()
+        outlet = open_outlet(name, 250.0, CHANNELS)
+        assert program.process.wait(START) == 3
+        del outlet
+        assert "its rate is 250 Hz, the model needs 100 Hz" in the_line(program.said())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_stop_during_the_import_is_heard(
+    bundle: Path, tensorflow: HangingTensorFlow, tmp_path: Path, there: bool, number: int
+) -> None:
+    """While the stream is looked for, and when it has been found."""
+    name = unique("Amp")
+    outlet = open_outlet(name, RATE, CHANNELS) if there else None
+    arguments = ("run", "-c", str(config(bundle, {"name": name})))
+    with eegd(tmp_path, *arguments, env=tensorflow.env) as program:
+        tensorflow.wait()
+        code, seconds = program.stop(number)
+        assert (code, seconds < 2) == (0, True)
+        assert program.said().endswith("eegd: stopped\n")
+    del outlet
+
+
+def test_two_matching_streams_are_named_and_none_is_taken(
+    bundle: Path, tensorflow: HangingTensorFlow
+) -> None:
     name = unique("Amp")
     outlets = [open_outlet(name, RATE, CHANNELS, source_id=f"amp-{n}") for n in "ab"]
-    code, line = refused(config(bundle, {"name": name}))
+    code, line = refused(config(bundle, {"name": name}), tensorflow)
     del outlets
     assert code == 3
     assert "2 streams match" in line
@@ -319,7 +391,10 @@ def test_two_matching_streams_are_named_and_none_is_taken(bundle: Path) -> None:
     assert "amp-b" in line
 
 
-def test_no_stream_within_the_time_allowed_is_code_4(bundle: Path) -> None:
-    code, line = refused(config(bundle, {"name": unique("None"), "resolve_timeout": 1.0}))
+def test_no_stream_within_the_time_allowed_is_code_4(
+    bundle: Path, tensorflow: HangingTensorFlow
+) -> None:
+    path = config(bundle, {"name": unique("None"), "resolve_timeout": 1.0})
+    code, line = refused(path, tensorflow)
     assert code == 4
     assert "stream.resolve_timeout" in line

@@ -12,7 +12,7 @@ from pylsl.util import LostError
 
 import daemon.inlet
 from daemon.config import StreamConfig
-from daemon.discovery import resolve
+from daemon.discovery import Search
 from daemon.errors import ContractError
 from daemon.inlet import Inlet, StreamLostError
 from daemon.reasons import Code
@@ -34,7 +34,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def opened(name: str) -> Inlet:
-    info = resolve(StreamConfig(name=name), timeout=60, stopped=lambda: False)
+    info = Search(StreamConfig(name=name)).first(timeout=60, stopped=lambda: False)
     inlet = Inlet(info)
     inlet.open()
     return inlet
