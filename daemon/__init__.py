@@ -16,9 +16,10 @@ The data's way through the program is the list of files, top to bottom::
     decision      probabilities → label or abstention
     outlet        Prediction → three LSL streams
 
-``clock`` tells timeline which samples are late; it knows the sender's rate, ``habits`` how its
-stamps lie around it, from what ``offsets`` tell; ``resampling`` helps conditioning, whose words
-are ``steps``. ``intake`` puts timeline … conditioning together once, for training too;
+``clock`` decides for timeline what a late sample means, by ``regression``, which keeps the line
+that the sender's timestamps lie along, and ``jitter``, how they lie around it; ``residuals``
+measures that. ``resampling`` helps conditioning, whose words are ``steps``. ``intake`` puts
+timeline … conditioning together once, for training too;
 ``pipeline`` puts it before ring … decision, for live runs and recordings alike; ``service`` runs
 that between a ``subscription`` and an outlet, with ``commentary`` in the log. ``assembly`` makes
 model, engine, intake and pipeline of a config, ``live`` the whole daemon, again at each reload;

@@ -59,7 +59,7 @@ def test_regular_samples_pass_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 2, 7, 16])
-def test_a_short_gap_is_bridged_with_the_last_value(missing: int) -> None:
+def test_a_short_gap_is_filled_with_the_last_value(missing: int) -> None:
     n = np.delete(np.arange(2000), slice(700, 700 + missing))
     segments, timeline = run(n, n / RATE)
     assert timeline.gaps == 1
