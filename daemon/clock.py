@@ -238,7 +238,7 @@ class Clock:
         held back, ``ended`` that no more of them will make it clearer.
         """
         patience = self.line.jitter.patience(self.line.period)
-        if shift.certain and blocks >= (patience if held else 1):
+        if shift.certain and blocks:
             rise = self.line.significant_drift(residuals) * len(residuals)
             if rise * np.sign(shift.size) > abs(shift.size) / 4:
                 return "other rate"

@@ -130,6 +130,15 @@ def test_a_backlog_delivered_at_once_lost_nothing() -> None:
     np.testing.assert_array_equal(received(segments), n)
 
 
+@pytest.mark.parametrize("seconds", [2, 3, 5])
+def test_a_sender_held_up_at_its_start_lost_nothing(seconds: float) -> None:
+    """What had waited comes at once, with stamps of that time, and seems to have a rate far off."""
+    due = np.arange(9600) / RATE
+    stamps = np.where(due < seconds, seconds + due * 1e-3, due)
+    _, timeline = run(np.arange(9600), stamps)
+    assert timeline.gaps == timeline.back_steps == 0
+
+
 @pytest.mark.parametrize("rate", [0.997, 1.003])
 def test_a_rate_slightly_off_is_no_gap(rate: float) -> None:
     n = np.arange(int(RATE * 300))
