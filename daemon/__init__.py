@@ -16,20 +16,21 @@ The data's way through the program is the list of files, top to bottom::
     decision      probabilities → label or abstention
     outlet        Prediction → three LSL streams
 
-``clock`` tells timeline which samples are late; it knows the sender's rate, ``habits`` how its
-stamps lie around it, from what ``offsets`` tell; ``resampling`` helps conditioning, whose words are
-``steps`` with their ``step_options``, and ``electrodes`` where channels lie. ``intake`` puts
-timeline … conditioning together once, for training too; ``pipeline`` puts it before ring …
-decision, for live runs and recordings alike; ``service`` runs that between a ``subscription`` and
-an outlet, with ``commentary`` in the log. ``assembly`` makes intake and pipeline of a config,
-``model`` model and engine, which alone needs TensorFlow. ``live`` is the whole daemon, and makes it
-anew at each reload; its ``startup`` holds the stream against the contract before TensorFlow is
-imported, and builds ``beside`` the search. ``offline`` checks afterwards what was published;
-``cli/`` calls them, a file for each kind of thing that commands are about. ``records``,
-``reasons``, ``contract``, ``units``, ``config`` and ``errors`` are the words they speak with each
-other; ``validation`` reads YAML, ``mistakes`` says what is wrong in it, ``text`` cleans what
-strangers wrote, ``alike`` tells texts that differ in numbers alone as one, ``stop`` hears the
-signals, ``chatter`` keeps libraries quiet.
+``clock`` decides for timeline what a late sample means, by ``regression``, which keeps the line
+that the sender's timestamps lie along, and ``jitter``, how they lie around it; ``residuals``
+measures that. ``resampling`` helps conditioning, whose words are ``steps`` with their
+``step_options``, and ``electrodes`` where channels lie. ``intake`` puts timeline … conditioning
+together once, for training too; ``pipeline`` puts it before ring … decision, for live runs and
+recordings alike; ``service`` runs that between a ``subscription`` and an outlet, with
+``commentary`` in the log. ``assembly`` makes intake and pipeline of a config, ``model`` model and
+engine, which alone needs TensorFlow. ``live`` is the whole daemon, and makes it anew at each
+reload; its ``startup`` holds the stream against the contract before TensorFlow is imported, and
+builds ``beside`` the search. ``offline`` checks afterwards what was published; ``cli/`` calls them,
+a file for each kind of thing that commands are about. ``records``, ``reasons``, ``contract``,
+``units``, ``config`` and ``errors`` are the words they speak with each other; ``validation`` reads
+YAML, ``mistakes`` says what is wrong in it, ``text`` cleans what strangers wrote, ``alike`` tells
+texts that differ in numbers alone as one, ``stop`` hears the signals, ``chatter`` keeps libraries
+quiet.
 Around it stand ``recordings/`` (files → EEG and markers), ``rehearsal/`` (simulator, replay, demo,
 and what is done with recordings), ``training/`` (recordings →
 a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``

@@ -1,229 +1,295 @@
-"""A sender's clock: where its next sample belongs, at which rate it sends, and when that shifts.
+"""Decides of each sample whether it is on time, and what it means where it is not.
 
-Rules that hold here:
+Timestamps alone tell of samples that never came, and they are not exact: drivers stamp in batches,
+chunks are pushed late, threads are held up. A loss has to be told from all that.
 
-- Sample i of a block, that is of a second of samples, belongs at ``place + step · i``. Stamps lie
-  around it as the sender's habits have it (`daemon.habits`).
-- The line is the least-squares line through the latest `MEMORY` blocks, as an alpha-beta filter: a
-  rate that is off its nominal one, or drifts, is followed and never late.
-- A shift is a step of the line, no matter of its rate. Offsets that grow steadily within a stretch
-  are another rate and no shift: the line is laid anew.
+**The line.** Samples are counted in blocks of a second, 16 samples at least. Sample i of a block
+belongs at ``place + period · i``; the seconds by which its timestamp is later are its residual. The
+line is the least-squares line through the latest six blocks, kept as an alpha-beta filter
+(`daemon.regression`). So a rate that is off its nominal one, or drifts, is followed and never late.
+
+**What is predicted.** Of each block's residuals four quantiles are followed: the median, 5 %, 95 %
+and the largest (`daemon.jitter`). The one that was predicted best so far moves the line and judges
+the next block. It is the sharpest edge that the sender's jitter has: the 5 % quantile where
+timestamps are delayed, as no delay is negative; the largest where a batch has one timestamp; the
+median where jitter is symmetric and has no edge.
+
+**Late.** A sample is late where its residual lies above the usual ones by more than 3/4 of a sample
+period and three usual prediction errors: one lost sample makes a whole period. To be taken for late
+wrongly costs a delay and nothing else, so three errors are enough. It is held back until one on
+time follows: then it was jitter. What stays late for a block is judged. An early sample leaves at
+once, since none can be missing before it, and is judged with its block; only one that is more than
+a second early is held back like a late one.
+
+**The verdict.** All are judged by one rule (`Clock._meaning`), by how far the best quantile is off.
+That is a shift for certain if it is more than 3/4 of a period and ten usual errors, and the median,
+5 % and 95 % moved along. Ten, as the error is an estimate from a few blocks, and ten million
+samples are 60,000 chances to be wrong.
+
+- *other rate*: a shift for certain whose residuals rise across a block by a quarter of its size. A
+  loss is a step and does not rise, nor does jitter rise steadily: the line is laid anew.
+- *gap*, or *back step* where they are early: a shift for certain that no longer grows and has
+  lasted for the sender's patience. That is one block; three at the start; up to six where chunks
+  have a delay of their own, since a block then holds but a few independent delays.
+- *on time*: no shift for certain. The line follows.
+- *wait*: none of these yet. What is held back may be waited for by two blocks more, and is then on
+  time, or of another rate if it rises. A block that has left is not followed the first time that it
+  is unusual: the shift may have begun within it.
+
+A backlog, whose timestamps come closer than samples are made, is waited for up to a minute: the
+sender was held up and lost nothing.
+
+**How exact that is.** A gap's length is right to one sample where the jitter has an edge, as
+delays, batches and uniform jitter do (once in thousands to two). Where it has none, and where
+chunks have delays of their own, it is as uncertain as the mean of a second of timestamps: with a
+standard deviation of 20 ms, up to 3 samples at 160 Hz and 6 at 512 Hz; and of such chunks, one gap
+in a thousand is found seconds late, or as two. Beyond that, a long gap is known as well as the
+rate, to some 0.05 %. A loss smaller than ten times the error with which the line is predicted (of a
+second with 20 ms of jitter, some 2 samples at 160 Hz) cannot be told from jitter, nor can one
+within the first second or two of a sender that jitters.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Generator, Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from daemon.habits import LATE, Habits, Shift
-from daemon.offsets import drift, slope
+from daemon.jitter import LATE, Shift
 from daemon.records import Float64
+from daemon.regression import Regression
+from daemon.residuals import change_point
 
-MEMORY = 6
-RATE_TOLERANCE = 0.01  # of the nominal rate
-_RATE = 32  # blocks that the rate is taken from
-_RATE_KNOWN = 16  # blocks after which jitter cannot feign one
-_FASTEST = 16.0  # times the nominal rate: stamps that stand still have no rate at all
+BACKLOG = 60.0  # seconds of a held-up sender's samples that are waited for
+UNCLEAR = 2  # more blocks to wait where they tell of no single shift
+
+Meaning = Literal["wait", "on time", "gap", "back step", "other rate"]
+SHIFTS: tuple[Meaning, ...] = ("gap", "back step")
+
+
+class Verdict(NamedTuple):
+    """What the next samples are, or what happened before them.
+
+    Attributes
+    ----------
+    meaning : str
+        ``"on time"`` or ``"other rate"``: the next ``n`` samples follow upon those before them.
+        ``"gap"``: ``n`` samples are missing here. ``"back step"``: the sender's clock stepped back
+        here. ``"wait"`` is never given: what it is about stays held back.
+    n : int
+    seconds : float
+        By which the timestamps have shifted; negative for a step back.
+    """
+
+    meaning: Meaning
+    n: int
+    seconds: float = 0.0
 
 
 class Clock:
-    """Follows the stamps of one sender.
+    """Judges the timestamps of one sender: each sample is let go by one verdict, in order.
 
     Parameters
     ----------
     rate : float
         Nominal rate in Hz.
     start : float
-        Stamp of the first sample.
+        Timestamp of the first sample.
 
     Attributes
     ----------
-    size : int
-        Samples of a block: a second of them, or 16.
-    step : float
-        Seconds from sample to sample.
-    rate : float
-        Samples a second over the last half minute; nan until it is known.
-    rate_is_off : bool
-        It is known to be more than `RATE_TOLERANCE` off the nominal one.
+    line : Regression
+        Where the samples belong: their period and rate.
     """
 
     def __init__(self, rate: float, start: float) -> None:
-        self.size = max(round(rate), 16)
-        self.step = self._nominal = 1.0 / rate
-        self.rate = np.nan
-        self.rate_is_off = False
-        self._habits = Habits()
-        self._place = start
-        self._index = 0  # of the next sample, within the block
-        self._offsets = np.empty(self.size)
-        self._count = 0  # of them
-        self._early, self._late = self._habits.bounds(self.step, self.size * self.step)
-        self._suspicions = 0  # blocks in a row that may have shifted
-        self._suspected = 0.0
-        self._received = 0
-        self._shifted = 0.0
-        # Samples received and their place, without shifts, at the ends of the latest blocks.
-        self._ends: deque[tuple[int, float]] = deque(maxlen=_RATE + 1)
+        self.line = Regression(rate, start)
+        self._unusual_blocks = 0  # in a row, of samples that have left
+        self._unusual_size = 0.0  # seconds by which the latest of them lies beside the usual
+        self._held: list[Float64] = []  # timestamps
+        self._waiting = 0  # how many
+        self._backlog = BACKLOG * rate
 
     @property
-    def known(self) -> bool:
-        """Whether a whole block has been seen."""
-        return self._habits.blocks > 0
+    def block_is_full(self) -> bool:
+        """Whether a block of samples is complete, which `judge` has to end."""
+        return not self.line.room
 
-    @property
-    def room(self) -> int:
-        """Samples that the block still takes."""
-        return self.size - self._count
+    def accept(self, timestamp: float) -> bool:
+        """Whether the next sample is on time and none is held back: the short way for a single one.
 
-    @property
-    def spread(self) -> float:
-        """Seconds between the earliest and the latest usual stamp for a place."""
-        if self.known:
-            return self._habits.spread
-        return float(np.ptp(self._offsets[: self._count])) if self._count else 0.0
-
-    @property
-    def patience(self) -> int:
-        """Blocks of late samples that prove a shift."""
-        return self._habits.patience(self.step)
-
-    def is_on_time(self, stamp: float) -> bool:
-        """Whether the next sample's stamp is neither late nor a second too early."""
-        return self._early <= stamp - (self._place + self.step * self._index) <= self._late
-
-    def offsets(self, stamps: Float64, ahead: int = 0) -> tuple[Float64, npt.NDArray[np.bool_]]:
-        """Seconds by which each stamp is late, and which are on time; from ``ahead`` samples on."""
-        index = np.arange(self._index + ahead, self._index + ahead + len(stamps))
-        offsets = stamps - (self._place + self.step * index)
-        return offsets, (self._early <= offsets) & (offsets <= self._late)
-
-    def accept(self, stamp: float) -> None:
-        """Count one sample."""
-        self._offsets[self._count] = stamp - (self._place + self.step * self._index)
-        self._count += 1
-        self._index += 1
-
-    def accept_all(self, stamps: Float64) -> None:
-        """Count samples, no more than there is room for."""
-        n = len(stamps)
-        self._offsets[self._count : self._count + n] = self.offsets(stamps)[0]
-        self._count += n
-        self._index += n
-
-    def skip(self, n: int) -> None:
-        """Count samples whose stamps say nothing of the sender's habits."""
-        self._index += n
-
-    def compare(self, offsets: Float64) -> Shift:
-        """Hold a stretch of offsets against the usual."""
-        return self._habits.compare(offsets, self.step, self._offsets[: self._count])
-
-    def is_rate(self, offsets: Float64, size: float) -> bool:
-        """Whether a shift by ``size`` seconds is growing within the stretch."""
-        return bool(self._slope(offsets) * len(offsets) * np.sign(size) > abs(size) / 4)
-
-    def catches_up(self, offsets: Float64) -> bool:
-        """Whether late stamps come closer than samples are made: a backlog is delivered."""
-        shrunk = -drift(offsets) * len(offsets) / 2
-        enough = len(offsets) * self.step / 20 + self.spread / 4
-        return bool(offsets[-1] > self._late and shrunk > enough)
-
-    def shift(self, size: float) -> None:
-        """From here on everything is ``size`` seconds later."""
-        self._place += size
-        self._shifted += size
-
-    def absorb(self, offsets: Float64, n: int, *, anew: bool = False) -> None:
-        """Count ``n`` samples; the last, if they fill a block, tell of habits, or of new ones."""
-        self._index += n
-        if len(offsets) >= self.size:
-            rising = self._slope(offsets)
-            if anew or rising or not self.known:
-                self._learn(offsets, rising)
-            else:
-                self._follow(offsets)
-            self._turn()
-
-    def revise(self) -> float:
-        """At the end of a block: follow it, or return by how many seconds the clock has shifted.
-
-        Not at the first odd block: it may have been jitter, or the shift lies within it and it has
-        seen but a part. What it saw is not followed, and the next ones decide.
+        It counts as judged. `judge` has to follow once `block_is_full`.
         """
-        offsets = self._offsets[: self._count]
-        found = 0.0
-        if not self.known:
-            self._learn(offsets, self._slope(offsets))
-            self._turn()
-            return found
-        shift = self.compare(offsets)
-        growth, self._suspected = shift.size - self._suspected, shift.size
-        self._suspicions += 1
-        error = self._habits.usual_error(self._habits.best)
-        settled = abs(growth) <= max(LATE * self.step / 2, 3 * error)
-        if not shift.certain and (not shift.odd or self._suspicions > 1):
-            self._follow(offsets)
-        elif self._suspicions > self.patience and settled:
-            self._coast()
-            self.shift(shift.size)
-            self._trust()
-            found = shift.size
-        elif self._suspicions > 1 and self.is_rate(offsets, shift.size):
-            self._learn(offsets, self._slope(offsets))
-        elif self._suspicions > self.patience + 2:
-            self._learn(offsets, growth / self.size)
+        return not self._waiting and self.line.take_if_on_time(timestamp)
+
+    def judge(self, timestamps: Float64) -> Iterator[Verdict]:
+        """The verdicts that the next samples bring, on those held back too.
+
+        The iterator does the work: run it to its end.
+        """
+        size = self.line.size
+        if self.block_is_full:
+            yield from self._end_block()
+        while len(timestamps):
+            if self._waiting:
+                room = size - self._waiting % size
+                n = _first(self.line.on_time(timestamps[:room], ahead=self._waiting))
+                self._hold(timestamps[:n])
+                timestamps = timestamps[n:]
+                if n < room and len(timestamps):
+                    yield from self._release()
+                elif n == room:
+                    anew = yield from self._settle()
+                    timestamps = np.concatenate([anew, timestamps])
+                continue
+            n = _soon_on_time(self.line.on_time(timestamps[: self.line.room]), size // 4)
+            if n:
+                yield from self._take(timestamps[:n])
+            else:
+                n = 1
+                self._hold(timestamps[:n])
+            timestamps = timestamps[n:]
+
+    def flush(self) -> Iterator[Verdict]:
+        """The verdicts on samples still held back, when no more will come."""
+        while self._waiting:
+            anew = yield from self._settle(final=True)
+            yield from self.judge(anew)
+
+    def _hold(self, timestamps: Float64) -> None:
+        if len(timestamps):
+            self._held.append(timestamps)
+            self._waiting += len(timestamps)
+
+    def _let_go(self) -> Float64:
+        held = np.concatenate(self._held)
+        self._held, self._waiting = [], 0
+        return held
+
+    def _release(self) -> Iterator[Verdict]:
+        """What was held back was only late: a sample after it is on time."""
+        held = self._let_go()
+        if len(held) <= self.line.size // 4:
+            yield from self._take(held)
+        else:  # so many say nothing of the usual jitter
+            self.line.skip(len(held))
+            yield Verdict("on time", len(held))
+
+    def _take(self, timestamps: Float64) -> Iterator[Verdict]:
+        """Let samples go that are on time."""
+        while n := len(timestamps[: self.line.room]):
+            self.line.take(timestamps[:n])
+            timestamps = timestamps[n:]
+            yield Verdict("on time", n)
+            if self.block_is_full:
+                yield from self._end_block()
+
+    def _end_block(self) -> Iterator[Verdict]:
+        """Judge a block whose samples have left, each of them on time."""
+        residuals = self.line.block
+        shift = self.line.compare(residuals)
+        growth, self._unusual_size = shift.size - self._unusual_size, shift.size
+        settled = abs(growth) <= max(LATE * self.line.period / 2, 3 * self.line.jitter.best_error)
+        meaning = self._meaning(residuals, shift, self._unusual_blocks, settled=settled)
+        yield from self._conclude(meaning, residuals, shift, growth)
+
+    def _settle(self, *, final: bool = False) -> Generator[Verdict, None, Float64]:
+        """Judge what is held back; returns the timestamps that are to be judged anew."""
+        size, nothing = self.line.size, np.empty(0)
+        residuals = self.line.residuals(np.concatenate(self._held))
+        if self.line.catches_up(residuals[-size:]):
+            if final:
+                yield from self._release()
+            if final or self._waiting < self._backlog:
+                return nothing
+        n = change_point(residuals, LATE * self.line.period) or self._waiting
+        ended = final or n < self._waiting
+        residuals = residuals[:n][-size:]
+        shift = self.line.compare(residuals)
+        blocks = np.inf if final else self._waiting // size
+        meaning = self._meaning(residuals, shift, blocks, held=True, ended=ended)
+        if meaning == "wait":
+            return nothing
+        held = self._let_go()
+        if ended and meaning not in SHIFTS:
+            yield from self._take(held[:n])
         else:
-            self._coast()
-        self._turn()
-        return found
+            self.line.skip(n)
+            yield from self._conclude(meaning, residuals, shift)
+            yield Verdict("on time" if meaning in SHIFTS else meaning, n)
+        return held[n:]
 
-    def _learn(self, offsets: Float64, rising: float) -> None:
-        """Lay the line anew through this block, the last samples counted."""
-        n = len(offsets)
-        before, self.step = self.step, self._bounded(self.step + rising)
-        flat = offsets - (self.step - before) * np.arange(n)
-        middle = self._habits.learn(flat, 0.0 if rising else abs(drift(offsets)) * n / 3)
-        first = self._place + before * (self._index - n) + middle
-        self._place = first + self.step * n
-        self._trust()
-        self._ends.clear()
-        self._ends.append((self._received + self._index - n, first - self._shifted))
+    def _meaning(
+        self,
+        residuals: Float64,
+        shift: Shift,
+        blocks: float,
+        *,
+        settled: bool = True,
+        held: bool = False,
+        ended: bool = False,
+    ) -> Meaning:
+        """What a stretch of samples means: the one place where that is decided.
 
-    def _follow(self, offsets: Float64) -> None:
-        n = min(self._habits.blocks + 2, MEMORY)
-        alpha, beta = 2 * (2 * n - 1) / (n * (n + 1)), 6 / (n * (n + 1))
-        error = self._habits.follow(offsets, alpha, self.step)
-        self._place += self.step * self._index + (alpha + beta / 2) * error
-        self.step = self._bounded(self.step + beta * error / self._index)
-        self._trust()
+        ``blocks`` have been so for certain, not counting one in which the shift may have begun;
+        ``settled`` says that it no longer grows from block to block, ``held`` that the samples are
+        held back, ``ended`` that no more of them will make it clearer.
+        """
+        patience = self.line.jitter.patience(self.line.period)
+        if shift.certain and blocks:
+            rise = self.line.significant_drift(residuals) * len(residuals)
+            if rise * np.sign(shift.size) > abs(shift.size) / 4:
+                return "other rate"
+            if settled and blocks >= patience:
+                return "gap" if shift.size > 0 else "back step"
+        if not shift.certain and not held:
+            return "wait" if shift.unusual and not blocks else "on time"
+        longest = patience if ended else patience + UNCLEAR
+        if (shift.certain or self.line.is_known) and blocks < longest:
+            return "wait"
+        return "on time" if settled and not self.line.significant_drift(residuals) else "other rate"
 
-    def _coast(self) -> None:
-        self._place += self.step * self._index
+    def _conclude(
+        self, meaning: Meaning, residuals: Float64, shift: Shift, growth: float = 0.0
+    ) -> Iterator[Verdict]:
+        """Move the line as the meaning asks for, and learn from the latest block."""
+        line = self.line
+        if meaning in SHIFTS:
+            missing = max(round(shift.size / line.period), 1) if meaning == "gap" else 0
+            yield Verdict(meaning, missing, shift.size)
+            line.shift(shift.size)
+            residuals = residuals - shift.size
+        if len(residuals) < line.size:
+            return
+        if meaning == "wait":
+            self._unusual_blocks += 1
+            line.coast()
+            return
+        self._unusual_blocks, self._unusual_size = 0, 0.0
+        if line.is_known and meaning == "on time":
+            line.follow(residuals)
+            return
+        drift = line.significant_drift(residuals)
+        if meaning == "other rate":
+            drift = drift or growth / line.size
+        if drift or not line.is_known:
+            line.learn(residuals, drift)
+        else:
+            line.follow(residuals)
 
-    def _trust(self) -> None:
-        self._suspicions, self._suspected = 0, 0.0
 
-    def _turn(self) -> None:
-        """Begin the next block."""
-        self._received += self._index
-        self._index = self._count = 0
-        self._early, self._late = self._habits.bounds(self.step, self.size * self.step)
-        self._ends.append((self._received, self._place - self._shifted))
-        (before, start), (after, end) = self._ends[0], self._ends[-1]
-        seconds = max(end - start, (after - before) * self._nominal / _FASTEST)
-        rate = (after - before) / seconds
-        # By as much could jitter feign another one.
-        jitter = self.spread + 3 * self._habits.usual_error(self._habits.best)
-        doubt = 0.0 if len(self._ends) > _RATE_KNOWN else jitter / seconds
-        self.rate_is_off = abs(rate * self._nominal - 1) > RATE_TOLERANCE + doubt
-        known = self.rate_is_off or doubt < RATE_TOLERANCE / 2
-        self.rate = rate if known else np.nan
+def _first(flags: npt.NDArray[np.bool_]) -> int:
+    """Index of the first True, or the length where there is none."""
+    return int(np.argmax(flags)) if flags.any() else len(flags)
 
-    def _slope(self, offsets: Float64) -> float:
-        return slope(offsets, LATE * self.step / 4)
 
-    def _bounded(self, step: float) -> float:
-        return min(max(step, self._nominal / _FASTEST), self._nominal * _FASTEST)
+def _soon_on_time(on_time: npt.NDArray[np.bool_], within: int) -> int:
+    """How many samples are on time, or no more than ``within`` before one that is."""
+    if on_time.all():
+        return len(on_time)
+    at = np.flatnonzero(on_time)
+    apart = np.diff(at, prepend=-1) > within + 1
+    at = at[: _first(apart)]
+    return int(at[-1]) + 1 if len(at) else 0

@@ -59,7 +59,7 @@ def test_regular_samples_pass_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 2, 7, 16])
-def test_a_short_gap_is_bridged_with_the_last_value(missing: int) -> None:
+def test_a_short_gap_is_filled_with_the_last_value(missing: int) -> None:
     n = np.delete(np.arange(2000), slice(700, 700 + missing))
     segments, timeline = run(n, n / RATE)
     assert timeline.gaps == 1
@@ -128,6 +128,15 @@ def test_a_backlog_delivered_at_once_lost_nothing() -> None:
     segments, timeline = run(n, stamps)
     assert timeline.gaps == 0
     np.testing.assert_array_equal(received(segments), n)
+
+
+@pytest.mark.parametrize("seconds", [2, 3, 5])
+def test_a_sender_held_up_at_its_start_lost_nothing(seconds: float) -> None:
+    """What had waited comes at once, with stamps of that time, and seems to have a rate far off."""
+    due = np.arange(9600) / RATE
+    stamps = np.where(due < seconds, seconds + due * 1e-3, due)
+    _, timeline = run(np.arange(9600), stamps)
+    assert timeline.gaps == timeline.back_steps == 0
 
 
 @pytest.mark.parametrize("rate", [0.997, 1.003])

@@ -27,8 +27,8 @@ def received(segments: Iterable[Segment]) -> np.ndarray:
     return np.concatenate([s.samples[:, 0] for s in segments if not s.filled])
 
 
-def bridged(segments: Iterable[Segment]) -> list[tuple[int, int]]:
-    """Of each bridged gap, the last sample before it and its length."""
+def filled(segments: Iterable[Segment]) -> list[tuple[int, int]]:
+    """Of each filled gap, the last sample before it and its length."""
     return [(int(s.samples[0, 0]), len(s.stamps)) for s in segments if s.filled]
 
 
@@ -95,7 +95,7 @@ def assert_gaps_found(sender: str, rate: float, count: int, seed: int, within: i
     timeline = Timeline(rate, fill_up_to=1e6)
     segments = [*feed(timeline, n, stamps, 512), *timeline.flush()]
     np.testing.assert_array_equal(received(segments), n)
-    found = bridged(segments)
+    found = filled(segments)
     assert timeline.gaps == len(found) == len(gaps)
     waited = 8 * rate if sender == "chunks" else 0  # for enough of them to be late
     for (at, length), (before, missing) in zip(gaps, found, strict=True):
@@ -103,7 +103,7 @@ def assert_gaps_found(sender: str, rate: float, count: int, seed: int, within: i
         assert at - 0.1 * rate <= before < at + waited
         # Over a long one the rate counts, too: it is known to some 0.05 %.
         assert abs(missing - length) <= within + 5e-4 * length
-    # Too long to be bridged, they restart the timeline, and nothing else does.
+    # Too long to be filled, they restart the timeline, and nothing else does.
     restarting = Timeline(rate, fill_up_to=0.1)
     again = [*feed(restarting, n, stamps, 512), *restarting.flush()]
     np.testing.assert_array_equal(received(again), n)
@@ -206,7 +206,7 @@ def assert_nothing_lost(pieces: list[list[float]], order: bool, cuts: list[int])
     np.testing.assert_array_equal(received(segments), n)
     assert all(len(s.stamps) == len(s.samples) > 0 for s in segments)
     assert all(np.isfinite(s.stamps).all() for s in segments)
-    assert all(length <= 2 for _, length in bridged(segments))
+    assert all(length <= 2 for _, length in filled(segments))
     assert segments[0].restart
 
 

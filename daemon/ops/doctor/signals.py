@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from daemon.clock import RATE_TOLERANCE
 from daemon.ops.doctor.finding import Finding, fault, ok, warning
 from daemon.ops.doctor.streams import Heard
 from daemon.overrides import Overrides, rate_of
 from daemon.records import Float64
+from daemon.regression import RATE_TOLERANCE
 from daemon.timeline import LATEST
 from daemon.units import MICROVOLTS, Unit, known_unit, unit_of
 
