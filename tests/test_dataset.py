@@ -237,6 +237,20 @@ def test_windows_of_band_powers_are_whole_steps_within_the_trial(tmp_path: Path)
     np.testing.assert_allclose(data.eeg_windows(np.array([3]))[0], passed[725:925], atol=0.02)
 
 
+def test_the_eeg_of_band_powers_is_at_the_contracts_rate_where_it_is_resampled(tmp_path: Path):
+    samples = np.random.default_rng(4).normal(0, 20, (4000, 3))
+    write_edf(tmp_path / "a.edf", samples, [(1.5, "T0"), (8.0, "T1")], LABELS, rate=2 * RATE)
+    data = _read(tmp_path, window=8, conditioning=[{"resample": True}, POWER])
+    contract = _training(tmp_path, window=8, conditioning=[{"resample": True}]).contract()
+    alone = Conditioning(contract.conditioning, RATE, ("C4", "C3"), 2, 1, 2)
+    whole, newest = alone.apply(samples[:, [2, 0]].astype(np.float32))
+    assert newest is not None
+    for window in range(len(data.targets)):
+        last = int(np.flatnonzero(newest == round(data.time[window] * 2 * RATE))[0])
+        found = data.eeg_windows(np.array([window]))[0]
+        np.testing.assert_allclose(found, whole[last - 199 : last + 1], atol=0.02)
+
+
 def test_eeg_is_the_steps_where_there_is_no_band_power(tmp_path: Path):
     write_edf(tmp_path / "a.edf", _noise(12), [(1.0, "T0"), (4.5, "T1")], LABELS)
     assert _read(tmp_path, conditioning=[{"highpass": 1}]).eeg == ()
