@@ -212,14 +212,14 @@ POWER = {"bandpower": {"bands": [[8, 13], [13, 30]], "smooth": 0.2, "rate": 4}}
 
 def test_windows_of_band_powers_are_whole_steps_within_the_trial(tmp_path: Path):
     samples = _noise(20)
-    marks = [(1.0, "T0"), (7.03, "T1"), (11.0, "T0"), (15.4, "end")]
+    marks = [(1.0, "T0"), (7.03, "T1"), (11.08, "T0"), (15.4, "end")]
     write_edf(tmp_path / "a.edf", samples, marks, LABELS)
     steps = [{"reference": "average"}, {"highpass": 1}, POWER]
     data = _read(tmp_path, window=8, conditioning=steps, trial={"ends": ["end"]})
     assert (data.rate, data.steps, data.per_step) == (4.0, 8, 25)
     # Band powers have settled after 1 / (13 - 8) + 3 · 0.2 seconds, in whole steps 1 s.
     starts, ends = data.start_time, data.time + 1 / RATE
-    np.testing.assert_allclose(starts, [1, 3, 5, 7.25, 11, 13])
+    np.testing.assert_allclose(starts, [1, 3, 5, 7.25, 11.25, 13.25])
     np.testing.assert_allclose(ends - starts, 2)
     assert data.targets.tolist() == [0, 0, 0, 1, 0, 0]
     contract = _training(tmp_path, window=8, conditioning=steps).contract()
