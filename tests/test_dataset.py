@@ -261,14 +261,14 @@ POWER = {"bandpower": {"bands": [[8, 13], [13, 30]], "smooth": 0.2, "rate": 4}}
 
 def test_windows_of_band_powers_are_whole_steps_within_the_trial(tmp_path: Path):
     samples = _noise(20)
-    marks = [(1.0, "T0"), (7.03, "T1"), (11.0, "T0"), (15.4, "end")]
+    marks = [(1.0, "T0"), (7.03, "T1"), (11.08, "T0"), (15.4, "end")]
     write_edf(tmp_path / "a.edf", samples, marks, LABELS)
     steps = [{"reference": "average"}, {"highpass": 1}, POWER]
     data = _read(tmp_path, window=8, conditioning=steps, trial={"ends": ["end"]})
     assert (data.rate, data.steps, data.per_step) == (4.0, 8, 25)
     # Band powers have settled after 1 / (13 - 8) + 3 · 0.2 seconds, in whole steps 1 s.
     starts, ends = data.start_time, data.time + 1 / RATE
-    np.testing.assert_allclose(starts, [1, 3, 5, 7.25, 11, 13])
+    np.testing.assert_allclose(starts, [1, 3, 5, 7.25, 11.25, 13.25])
     np.testing.assert_allclose(ends - starts, 2)
     assert data.targets.tolist() == [0, 0, 0, 1, 0, 0]
     contract = _training(tmp_path, window=8, conditioning=steps).contract()
@@ -284,6 +284,20 @@ def test_windows_of_band_powers_are_whole_steps_within_the_trial(tmp_path: Path)
         samples[:, [2, 0]].astype(np.float32)
     )
     np.testing.assert_allclose(data.eeg_windows(np.array([3]))[0], passed[725:925], atol=0.02)
+
+
+def test_the_eeg_of_band_powers_is_at_the_contracts_rate_where_it_is_resampled(tmp_path: Path):
+    samples = np.random.default_rng(4).normal(0, 20, (4000, 3))
+    write_edf(tmp_path / "a.edf", samples, [(1.5, "T0"), (8.0, "T1")], LABELS, rate=2 * RATE)
+    data = _read(tmp_path, window=8, conditioning=[{"resample": True}, POWER])
+    contract = _training(tmp_path, window=8, conditioning=[{"resample": True}]).contract()
+    alone = Conditioning(contract.conditioning, RATE, ("C4", "C3"), 2, 1, 2)
+    whole, newest = alone.apply(samples[:, [2, 0]].astype(np.float32))
+    assert newest is not None
+    for window in range(len(data.targets)):
+        last = int(np.flatnonzero(newest == round(data.time[window] * 2 * RATE))[0])
+        found = data.eeg_windows(np.array([window]))[0]
+        np.testing.assert_allclose(found, whole[last - 199 : last + 1], atol=0.02)
 
 
 def test_eeg_is_the_steps_where_there_is_no_band_power(tmp_path: Path):

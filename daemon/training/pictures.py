@@ -22,13 +22,17 @@ def learning_curves(histories: Mapping[str, History], path: Path) -> None:
     """Loss and balanced accuracy by epoch, of every training, thin for training data."""
     figure = Figure((11, 4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
-    for n, (name, history) in enumerate(histories.items()):
-        color = f"C{n}"
+    folds: dict[str, str] = {}
+    for name, history in histories.items():
+        # The members of a fold have one colour.
+        fold = name.partition(" member")[0]
+        label = "" if fold in folds else fold
+        color = folds.setdefault(fold, f"C{len(folds)}")
         epochs = np.arange(1, len(history["loss"]) + 1)
         best = best_epoch(history)
         for axes, key in ((loss, "loss"), (accuracy, "accuracy")):
             axes.plot(epochs, history[key], color=color, linewidth=0.8, linestyle=":")
-            axes.plot(epochs, history[f"val_{key}"], color=color, linewidth=1.6, label=name)
+            axes.plot(epochs, history[f"val_{key}"], color=color, linewidth=1.6, label=label)
             if best >= 0:
                 axes.plot(epochs[best], history[f"val_{key}"][best], "o", color=color, markersize=5)
             elif key == "loss":
