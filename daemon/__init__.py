@@ -25,18 +25,30 @@ recordings alike; ``service`` runs that between a ``subscription`` and an outlet
 ``commentary`` in the log. ``assembly`` makes intake and pipeline of a config, ``model`` model and
 engine, which alone needs TensorFlow. ``live`` is the whole daemon, and makes it anew at each
 reload; its ``startup`` holds the stream against the contract before TensorFlow is imported, and
-builds ``beside`` the search. ``offline`` checks afterwards what was published; ``cli/`` calls them,
-a file for each kind of thing that commands are about. ``records``, ``reasons``, ``contract``,
+builds ``beside`` the search. ``recompute`` checks afterwards what was published; ``cli/`` calls
+them, a file for each kind of thing that commands are about. ``records``, ``reasons``, ``contract``,
 ``units``, ``config`` and ``errors`` are the words they speak with each other; ``validation`` reads
 YAML, ``mistakes`` says what is wrong in it, ``text`` cleans what strangers wrote, ``alike`` tells
 texts that differ in numbers alone as one, ``stop`` hears the signals, ``chatter`` keeps libraries
 quiet.
-Around it stand ``recordings/`` (files → EEG and markers), ``rehearsal/`` (simulator, replay, demo,
-and what is done with recordings), ``training/`` (recordings →
-a bundle, honestly evaluated) and ``ops/`` (metrics, logs, systemd, benchmarks, doctor; ``observer``
-and its two views, ``page/`` and ``watch``).
 
-Everything between inlet and outlet is pure: numpy and scipy only, no clock, thread, LSL or logging.
+Around it stand::
+
+    recordings/   files → EEG and markers
+    encoders/     Keras, TensorFlow and ONNX Runtime
+    offline/      finished recordings and sessions: score, verify, compare
+    training/     recordings → a bundle, honestly evaluated
+    rehearsal/    simulated amplifiers, replay, demo
+    runtime/      what the daemon runs on beside its core: metrics, log, name lock, systemd
+    doctor/       what is wrong with this computer, its network and its streams
+    views/        the page and the terminal view of a running daemon
+    bench/        how fast it is here
+
+each with the list of its files in its ``__init__.py``.
+
+Everything between inlet and outlet is pure: NumPy and SciPy only, no clock, thread, LSL or logging.
+The ring and the reorder serve the window engine, which runs whole windows; a model that is streamed
+needs neither: it takes every sample as it comes.
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """Says in the log what a run loses or makes wait.
 
-A number that grows is said again when it has doubled; `daemon.ops.repeats` does the same for what
-comes again and again.
+A number that grows is said again when it has doubled; `daemon.runtime.repeats` does the same for
+what comes again and again.
 """
 
 from __future__ import annotations

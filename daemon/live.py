@@ -24,13 +24,13 @@ from daemon.chatter import import_tensorflow
 from daemon.config import Config, MetricsConfig, load_config
 from daemon.contract import read_contract
 from daemon.errors import EegdError
-from daemon.ops.aside import MarkerLog, logging_aside
-from daemon.ops.claim import Claim
-from daemon.ops.metrics import Metrics
-from daemon.ops.systemd import Systemd
 from daemon.outlet import Outlet, default_source_id
 from daemon.pick import pick_for
 from daemon.records import StreamDescription
+from daemon.runtime.background import MarkerLog, logging_aside
+from daemon.runtime.metrics import Metrics
+from daemon.runtime.name_lock import Claim
+from daemon.runtime.systemd import Systemd
 from daemon.startup import build_beside_search
 from daemon.stop import Stop
 
@@ -188,7 +188,7 @@ def _parts(config: Config, built: Built, metrics: MetricsConfig, marker_log: Mar
         **assembly.identity(config, contract, loaded.sha256),
         "engine": plan.kind,
         "input_stream": str(config.stream),
-        # For programs; see `daemon.ops.announcement`.
+        # For programs; see `daemon.views.announcement`.
         "name": config.model.path.name,
         "verdict": loaded.verdict or "",
         "contract": contract.model_dump_json(),

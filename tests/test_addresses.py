@@ -1,6 +1,6 @@
 import pytest
 
-from daemon.ops.addresses import is_here, is_loopback
+from daemon.addresses import is_here, is_loopback
 
 
 @pytest.mark.parametrize(

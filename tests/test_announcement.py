@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from daemon.config import StreamConfig
 from daemon.contract import Contract
 from daemon.discovery import MAX_CHANNELS
-from daemon.ops.announcement import MAX_CLASSES, MAX_MARKER, announcement, marker
+from daemon.views.announcement import MAX_CLASSES, MAX_MARKER, announcement, marker
 
 GOOD = {
     "sequence": 3,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import RATE, dataset
 
-from daemon.rehearsal.comparison import balanced_accuracy
+from daemon.offline.performance import balanced_accuracy
 from daemon.training import baseline
 from daemon.training.scores import confusion
 from daemon.training.settings import Split, Training

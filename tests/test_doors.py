@@ -3,7 +3,7 @@ import socket
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from daemon.ops.page.doors import own_names, refused
+from daemon.views.page.doors import own_names, refused
 
 
 @pytest.mark.parametrize(

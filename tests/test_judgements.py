@@ -10,11 +10,11 @@ import pytest
 import senders
 
 from daemon.config import StreamConfig
-from daemon.ops.doctor import firewall, lslconfig, machine, network, signals, software, streams
-from daemon.ops.doctor.finding import Finding, count, exit_code, fault, lines, ok, warning
-from daemon.ops.doctor.network import Card
-from daemon.ops.doctor.software import Graphics, TensorFlow
-from daemon.ops.doctor.streams import Heard
+from daemon.doctor import firewall, lslconfig, machine, network, signals, software, streams
+from daemon.doctor.finding import Finding, count, exit_code, fault, lines, ok, warning
+from daemon.doctor.network import Card
+from daemon.doctor.software import Graphics, TensorFlow
+from daemon.doctor.streams import Heard
 from daemon.overrides import NO_OVERRIDES
 from daemon.records import StreamDescription
 

@@ -15,9 +15,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.errors import UsageError
-from daemon.ops.metrics import CONNECTIONS, PATIENCE, Metrics
 from daemon.pipeline import Counts
 from daemon.reasons import Code
+from daemon.runtime.metrics import CONNECTIONS, PATIENCE, Metrics
 
 NONE = dict.fromkeys(Code, 0)
 
@@ -151,7 +151,7 @@ def test_those_who_ask_and_never_listen_keep_nobody_waiting(metrics: Metrics, po
 def test_who_asks_a_byte_at_a_time_is_hung_up_on(
     metrics: Metrics, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.ops.metrics.PATIENCE", 0.5)
+    monkeypatch.setattr("daemon.runtime.metrics.PATIENCE", 0.5)
     metrics.serve(Fixed())
     with socket.create_connection(("127.0.0.1", port)) as slow:
         slow.settimeout(0.1)

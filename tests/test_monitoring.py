@@ -15,7 +15,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from test_metrics import Fixed
 
-from daemon.ops.metrics import Metrics
+from daemon.runtime.metrics import Metrics
 
 DOCS = Path(__file__).parents[1] / "docs"
 ALERTS = DOCS / "monitoring" / "eegd-alerts.yml"

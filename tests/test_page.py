@@ -10,11 +10,11 @@ import numpy as np
 from bokeh.document import Document
 from test_standing import CLASSES, abstain, ok, seen, stream
 
-from daemon.ops.observer import Snapshot
-from daemon.ops.page.controls import Controls, read
-from daemon.ops.page.document import Page, build
-from daemon.ops.page.history import SECONDS
-from daemon.ops.traces import Traces
+from daemon.views.observer import Snapshot
+from daemon.views.page.controls import Controls, read
+from daemon.views.page.document import Page, build
+from daemon.views.page.history import SECONDS
+from daemon.views.traces import Traces
 
 RATE = 100
 

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from daemon.ops.aside import logging_aside
-from daemon.ops.repeats import QUIET, Repeats
+from daemon.runtime.background import logging_aside
+from daemon.runtime.repeats import QUIET, Repeats
 
 
 class Log:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daemon.decision import Decision
-from daemon.rehearsal.comparison import balanced_accuracy
+from daemon.offline.performance import balanced_accuracy
 from daemon.training import scores
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.intake import Intake
+from daemon.offline.scoring import write_predictions
 from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
 from daemon.recordings.recording import Recording
 from daemon.records import Float32, Prediction, StreamDescription
-from daemon.rehearsal.scoring import write_predictions
 
 LABELS = ("Cz", "Pz")
 STREAM = StreamDescription("Amp", "EEG", "", "", 100.0, "float32", LABELS, ("uV", "uV"))

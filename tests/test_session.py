@@ -12,8 +12,8 @@ import pytest
 from xdf_writer import XdfWriter
 
 from daemon.errors import UsageError
+from daemon.offline.session import Session, read_session
 from daemon.reasons import Code
-from daemon.rehearsal.session import Session, read_session
 
 STEPS = np.arange(200) / 100
 EEG = {"type": "EEG"}

@@ -9,9 +9,10 @@ import pytest
 
 from daemon.config import StreamConfig
 from daemon.contract import Contract
-from daemon.ops.announcement import Announcement, Marker
-from daemon.ops.observer import Link, Snapshot
-from daemon.ops.standing import (
+from daemon.records import StreamDescription
+from daemon.views.announcement import Announcement, Marker
+from daemon.views.observer import Link, Snapshot
+from daemon.views.standing import (
     abstentions,
     ago,
     bad_channels,
@@ -20,9 +21,8 @@ from daemon.ops.standing import (
     milliseconds,
     standing,
 )
-from daemon.ops.traces import Traces
-from daemon.ops.watch import screen
-from daemon.records import StreamDescription
+from daemon.views.traces import Traces
+from daemon.views.watch import screen
 
 CLASSES = ("rest", "left")
 NOW = 1000.0

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 from daemon.cli import main
 from daemon.errors import UsageError
-from daemon.ops import systemd
-from daemon.ops.systemd import Systemd
+from daemon.runtime import systemd
+from daemon.runtime.systemd import Systemd
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.config import StreamConfig
-from daemon.ops.traces import MAX_CHANNELS, SECONDS, SHOWN, Traces
 from daemon.records import StreamDescription
+from daemon.views.traces import MAX_CHANNELS, SECONDS, SHOWN, Traces
 
 
 def described(

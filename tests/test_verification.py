@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.intake import Intake
+from daemon.offline.runs import settling
+from daemon.offline.session import Session, Track
+from daemon.offline.tracks import disagreements
+from daemon.offline.verification import Verifier
+from daemon.offline.verification_report import Abstained, Findings
 from daemon.pick import pick_for
 from daemon.pipeline import Pipeline
 from daemon.reasons import Code, Reason
 from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Float32, Prediction, StreamDescription
-from daemon.rehearsal.findings import Abstained, Findings
-from daemon.rehearsal.runs import settling
-from daemon.rehearsal.session import Session, Track
-from daemon.rehearsal.tracks import disagreements
-from daemon.rehearsal.verification import Verifier
 from daemon.ring import Ring
 
 RATE, WINDOW, HOP = 100.0, 50, 10

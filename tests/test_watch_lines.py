@@ -9,8 +9,8 @@ from typing import Any
 
 from test_standing import LOST, NO_FIGURES, NOW, abstain, ok, seen
 
-from daemon.ops.observer import Link, Snapshot
-from daemon.ops.watch import watch
+from daemon.views.observer import Link, Snapshot
+from daemon.views.watch import watch
 
 
 class Shown:

@@ -40,8 +40,8 @@ def streams(config_path: Path, wait: float, as_json: bool) -> None:
     quiet_liblsl()
     from daemon.config import load_config
     from daemon.contract import read_contract
+    from daemon.doctor import listing
     from daemon.inlet import list_streams
-    from daemon.ops import listing
 
     judged: Callable[[StreamDescription], listing.Offer] = listing.Offer
     if path := if_any(config_path):
@@ -87,8 +87,8 @@ def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool)
     """
     stop_at_once()
     quiet_liblsl()
-    from daemon.ops import doctor
-    from daemon.ops.doctor.finding import count, exit_code, lines
+    from daemon import doctor
+    from daemon.doctor.finding import count, exit_code, lines
 
     findings = []
     width = shutil.get_terminal_size().columns
@@ -122,7 +122,8 @@ def doctor(config_path: Path, wait: float, only: tuple[str, ...], as_json: bool)
 def bench(lsl_seconds: float, device: Device, as_json: bool) -> None:
     """How fast this machine runs the encoders, beside Keras, PyTorch and ONNX Runtime."""
     import_tensorflow(gpu=device != "cpu")
-    from daemon.ops import bench, loopback
+    from daemon.bench import encoders as bench
+    from daemon.bench import loopback
     from daemon.rehearsal.demo import BUNDLE
     from daemon.rehearsal.simulator import Simulator
 

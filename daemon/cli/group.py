@@ -67,7 +67,7 @@ def _end(ctx: click.Context, error: EegdError) -> NoReturn:
 
 
 def log_json_lines() -> None:
-    from daemon.ops.jsonlines import JsonLines
+    from daemon.runtime.json_log import JsonLines
 
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonLines())
@@ -115,7 +115,7 @@ def main() -> None:
     logging.basicConfig(
         format="%(asctime)s %(levelname)-7s %(message)s", level=logging.INFO, stream=sys.stderr
     )
-    from daemon.ops.repeats import Repeats
+    from daemon.runtime.repeats import Repeats
 
     for handler in logging.getLogger().handlers:
         repeats = Repeats()

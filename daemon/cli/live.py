@@ -76,7 +76,7 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
 def service(config_path: Path, user: str | None, realtime: bool, install: bool, to: Path) -> None:
     """A hardened systemd unit that runs the daemon: print it, or install it."""
     from daemon.config import load_config
-    from daemon.ops import systemd
+    from daemon.runtime import systemd
 
     config = load_config(config_path)
     program = Path(sys.executable)
@@ -120,8 +120,8 @@ METRICS = click.option(
 def dashboard(name: str, metrics: str | None, host: str, port: int, token: str | None) -> None:
     """A live view in the browser; one more LSL client, which only listens."""
     quiet_liblsl()
-    from daemon.ops import views
-    from daemon.ops.page.server import serve
+    from daemon.views import session as views
+    from daemon.views.page.server import serve
 
     with views.observing(name, metrics) as (observer, stop):
         serve(observer, host, port, token, stop, lambda url: click.echo(f"dashboard on {url}"))
@@ -133,8 +133,8 @@ def dashboard(name: str, metrics: str | None, host: str, port: int, token: str |
 def watch(name: str, metrics: str | None) -> None:
     """A live view in the terminal; one more LSL client, which only listens."""
     quiet_liblsl()
-    from daemon.ops import views
-    from daemon.ops.watch import watch
+    from daemon.views import session as views
+    from daemon.views.watch import watch
 
     with views.observing(name, metrics) as (observer, stop):
         watch(observer, stop)

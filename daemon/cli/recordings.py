@@ -73,17 +73,17 @@ def score(
     contract = read_contract(config.model.path, config.model.contract)
     source = read_for_model(recording, contract, config.stream, markers, strict=strict)
     import_tensorflow(gpu=config.engine.device != "cpu")
-    from daemon import model, offline
-    from daemon.rehearsal.compared import told
+    from daemon import model, recompute
+    from daemon.offline.performance_report import told
 
     loaded, plan = model.load(config)
     truth = None
     if compare or markers or names:  # a wrong one is said before the work
         truth = told(source, loaded.contract.classes, _mapped(names))
-    pipeline, _ = offline.connected(config, loaded, plan, source)
+    pipeline, _ = recompute.connected(config, loaded, plan, source)
     predictions: list[Prediction] = []
 
-    from daemon.rehearsal.scoring import write_predictions
+    from daemon.offline.scoring import write_predictions
 
     with click.progressbar(length=len(source.stamps), label="scoring", file=sys.stderr) as progress:
         write_predictions(
@@ -104,7 +104,7 @@ def score(
         counts.samples,
     )
     if truth is not None:
-        found = offline.compare(predictions, truth, config, loaded.contract)
+        found = recompute.compare(predictions, truth, config, loaded.contract)
         click.echo(found.text(), err=out is None)
 
 
@@ -134,15 +134,15 @@ def verify(
     """Recompute every prediction in a recorded session (XDF); exit code 1 if one differs."""
     stop_at_once()
     from daemon.config import load_config
-    from daemon.rehearsal.session import read_session
+    from daemon.offline.session import read_session
 
     config = load_config(config_path)
     recorded = read_session(
         session, config.stream.given, config.output.name, markers, strict=strict
     )
     import_tensorflow(gpu=config.engine.device != "cpu")
-    from daemon import model, offline
-    from daemon.rehearsal.compared import told
+    from daemon import model, recompute
+    from daemon.offline.performance_report import told
 
     loaded, plan = model.load(config)
     truth = None
@@ -151,12 +151,12 @@ def verify(
     with click.progressbar(
         length=len(recorded.predictions), label="verifying", file=sys.stderr
     ) as progress:
-        found = offline.verify(
+        found = recompute.verify(
             recorded, config, loaded, plan, tolerance=tolerance, advance=progress.update
         )
     text, content = found.text(), found.as_dict()
     if truth is not None:
-        against = offline.compare(recorded.on_eeg_clock, truth, config, loaded.contract)
+        against = recompute.compare(recorded.on_eeg_clock, truth, config, loaded.contract)
         text, content["comparison"] = f"{text}\n{against.text()}", against.as_dict()
     click.echo(json.dumps(content, indent=2) if as_json else text)
     if found.faults():

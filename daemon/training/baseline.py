@@ -15,8 +15,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedGroupKFold
 
 from daemon.conditioning import Conditioning
+from daemon.offline.performance import balanced_accuracy
 from daemon.records import Float32, Float64
-from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training.scores import Indices, confusion
 from daemon.training.settings import Training
 from daemon.training.splits import Fold

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from daemon.rehearsal.comparison import balanced_accuracy
+from daemon.offline.performance import balanced_accuracy
 from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold
 from daemon.training.windows import Dataset

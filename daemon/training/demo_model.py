@@ -27,7 +27,7 @@ from daemon.encoders import bundle
 from daemon.encoders.architectures import WINDOW
 from daemon.encoders.fuse import fuse
 from daemon.encoders.streaming import StreamingEngine
-from daemon.rehearsal.comparison import Comparison
+from daemon.offline.performance import Comparison
 from daemon.rehearsal.demo import BUNDLE
 from daemon.rehearsal.simulator import CLASSES, LABELS
 from daemon.steps import Step

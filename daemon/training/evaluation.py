@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from daemon.offline.performance import balanced_accuracy
 from daemon.records import Float64
-from daemon.rehearsal.comparison import balanced_accuracy
 from daemon.training import baseline, scores
 from daemon.training.coincidence import coincidences, from_recording_alone, from_time_alone
 from daemon.training.scores import Indices, confusion

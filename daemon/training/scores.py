@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
+from daemon.offline.performance import balanced_accuracy
 from daemon.records import Float64
-from daemon.rehearsal.comparison import balanced_accuracy
 
 Indices = npt.NDArray[np.int64]
 

@@ -15,13 +15,13 @@ from daemon.conditioning import Conditioning
 from daemon.contract import Contract
 from daemon.decision import Decision
 from daemon.intake import Intake
+from daemon.offline.ground_truth import intervals
+from daemon.offline.performance import Comparison, compare
 from daemon.pick import pick_for
 from daemon.pipeline import Engine, Pipeline
 from daemon.records import Float32, Prediction
-from daemon.rehearsal.comparison import Comparison, compare
 from daemon.rehearsal.simulator import CLASSES, LABELS, Simulator
 from daemon.rehearsal.sources import simulator_source
-from daemon.rehearsal.truth import intervals
 from daemon.steps import Step
 from daemon.training.examples import NO_CLASS, Examples, Int64
 

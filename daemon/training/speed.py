@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from daemon.bench.encoders import sgemm
 from daemon.encoders.architectures import CHANNELS, CLASSES, channel_lstm
 from daemon.encoders.stack import GATES
-from daemon.ops.bench import sgemm
 from daemon.records import Float32
 from daemon.reorder import split_channels
 from daemon.training.encoder import UNITS

@@ -18,8 +18,8 @@ from daemon.encoders.described import guessed
 from daemon.encoders.inspection import Refused
 from daemon.encoders.onnx_network import load_onnx
 from daemon.errors import EegdError
+from daemon.offline.session import read_session
 from daemon.recordings.reading import read_recording
-from daemon.rehearsal.session import read_session
 
 MEMORY = 6 << 30  # bytes of address space
 

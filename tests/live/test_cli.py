@@ -493,7 +493,7 @@ def test_inspect_and_check_tell_machines_the_same(bundle: Path, tmp_path: Path) 
 
 
 def test_bench_tells_machines_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    from daemon.ops import bench
+    from daemon.bench import encoders as bench
 
     def measure(eeg: Float32, device: str, say: Callable[[str], object]) -> dict[str, object]:
         say("one window")

@@ -22,9 +22,9 @@ from programs import eegd, finish, open_inlet, unique, write_config, write_contr
 
 from daemon.encoders.architectures import channel_lstm
 from daemon.errors import UsageError
-from daemon.ops.observer import Observer
-from daemon.ops.page.server import serve
-from daemon.ops.scrape import address as metrics_address
+from daemon.views.observer import Observer
+from daemon.views.page.server import serve
+from daemon.views.scrape import address as metrics_address
 
 RATE, WINDOW, HOP = 100, 60, 50
 CHANNELS = ("Fp1", "Cz", "O2", "Pz")

@@ -18,9 +18,9 @@ import pylsl
 import pytest
 from programs import open_outlet, unique, write_config
 
-from daemon.ops import doctor
-from daemon.ops.doctor import lslconfig, software
-from daemon.ops.doctor.finding import Finding
+from daemon import doctor
+from daemon.doctor import lslconfig, software
+from daemon.doctor.finding import Finding
 from daemon.rehearsal.demo import BUNDLE
 from daemon.rehearsal.rhythms import LABELS
 

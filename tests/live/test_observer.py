@@ -16,9 +16,9 @@ from test_metrics import Fixed, free_port
 
 from daemon.config import StreamConfig
 from daemon.contract import Contract
-from daemon.ops.metrics import Metrics
-from daemon.ops.observer import Observer, Snapshot
-from daemon.ops.standing import standing
+from daemon.runtime.metrics import Metrics
+from daemon.views.observer import Observer, Snapshot
+from daemon.views.standing import standing
 
 CONTRACT = Contract(
     sample_rate=100, window=9600, channels=("Fp1",), classes=("rest", "left"), unit="volts"

@@ -39,7 +39,7 @@ import sys, time, json
 import numpy as np
 import pylsl
 from daemon.chatter import quiet_liblsl
-from daemon.ops.loopback import _amplifier
+from daemon.bench.loopback import _amplifier
 name, rate, window, labels = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
 outlet = _amplifier(name, rate, labels)
 outlet.wait_for_consumers(300)
