@@ -73,6 +73,15 @@ def test_the_number_of_a_trigger_stands_for_its_text(tmp_path: Path):
             "zscore: from training must be the last",
         ),
         ({"channels": ["C3", "c3."]}, "C3 occurs more than once"),
+        ({"per_window": ["demena"]}, "'demena' is no step"),
+        ({"per_window": ["demean"], "training_window": 320}, "leave training_window out"),
+        (
+            {
+                "per_window": ["demean"],
+                "conditioning": [{"bandpower": {"bands": [[8, 13]], "rate": 4}}],
+            },
+            "leave bandpower out",
+        ),
         ({"fit": {"epochs": 0}}, "fit.epochs: must be 1 or more, not 0"),
     ],
 )

@@ -231,14 +231,17 @@ def test_the_bundle_answers_live_as_it_was_evaluated(
     if power:
         content["conditioning"] = POWER
         content["fit"] = {"epochs": 1, "members": 2, "units": 4, "memory": 0.3, "ask_from": 0.5}
+    else:
+        content["per_window"] = ["detrend", {"zscore": {"over": "all"}}]
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     out = tmp_path / "bundle"
     done = CliRunner().invoke(main, ["train", str(path), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "balanced accuracy on left-out recordings" in done.output
-    assert bundle.verified(out)
+    seal = bundle.verified(out)
+    assert seal
     shown = CliRunner().invoke(main, ["inspect", str(out)]).output
-    assert f"bundle     {bundle.verified(out)}" in shown
+    assert f"bundle     {seal.sha256}" in shown
     if power:
         assert "1 a window, 10 steps a second" in shown
         assert "inputs       C3 8-20, C3 20-40, C4 8-20, C4 20-40" in shown

@@ -18,6 +18,7 @@ import numpy as np
 
 from daemon.contract import Contract
 from daemon.errors import ContractError, UsageError
+from daemon.per_window import PerWindow
 from daemon.pick import Pick, pick_for
 from daemon.reasons import Code, Reason
 from daemon.recordings.files import recording_files
@@ -167,6 +168,7 @@ class _Gathered:
             recordings=recordings,
             rate=self._contract.step_rate,
             steps=training.steps,
+            per_window=PerWindow(self._contract.per_window, self._contract.step_rate),
             signals=tuple(self._signals),
             signal=rows[:, 0],
             end=rows[:, 1],

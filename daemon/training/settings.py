@@ -18,6 +18,7 @@ from daemon.errors import UsageError
 from daemon.text import marker_text, quoted
 from daemon.units import Unit
 from daemon.validation import Labels, Strict, faults, read_yaml, validated
+from daemon.window_steps import WindowStep
 
 Steps = Annotated[int, Field(gt=0, le=MAX_STEPS)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -142,6 +143,7 @@ class Training(Strict):
     classes: dict[str, Meanings] = Field(min_length=2)
     trial: Trial = Trial()
     conditioning: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
+    per_window: Annotated[tuple[WindowStep, ...], Field(strict=False)] = ()
     stream: StreamConfig = StreamConfig()
     markers: str | None = None
     strict: bool = False
@@ -175,6 +177,12 @@ class Training(Strict):
                 f"training_window {self.steps} is longer than the window {self.window} that the "
                 "model will be deployed with"
             )
+        if self.per_window and self.steps < self.window:
+            raise ValueError(
+                "per_window is done to windows of the deployed length: leave training_window out"
+            )
+        if self.per_window and any("bandpower" in step for step in self.conditioning):
+            raise ValueError("per_window is for a model of the EEG itself: leave bandpower out")
         try:
             self.contract()
         except ValidationError as error:
@@ -208,6 +216,7 @@ class Training(Strict):
                 "classes": tuple(self.classes),
                 "temperature": temperature,
                 "conditioning": (*self.fixed_conditioning, *more),
+                "per_window": self.per_window,
             }
         )
 

@@ -154,4 +154,6 @@ def _scaled(data: Dataset, which: Indices, scale: Scale, steps: int | None = Non
     if mean.any() or (deviation != 1).any():
         for window in windows:
             window[:] = (window - mean) / deviation
+    for window in windows if data.per_window else ():
+        window[:] = data.per_window.apply(window.T).T
     return windows

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from daemon.per_window import NOTHING, PerWindow
 from daemon.records import Float32, Float64
 from daemon.training.scores import Indices
 
@@ -45,6 +46,8 @@ class Dataset:
     eeg : tuple of float32 arrays, shape (n · per_step, channels)
         For each of ``signals``, the EEG of which band power is, see
         `daemon.training.stretches.Stretch`; empty where the steps are EEG.
+    per_window : PerWindow
+        What is still to be done to each window before the encoder.
     """
 
     classes: tuple[str, ...]
@@ -67,6 +70,7 @@ class Dataset:
     assumptions: tuple[str, ...] = ()
     per_step: int = 1
     eeg: tuple[Float32, ...] = ()
+    per_window: PerWindow = NOTHING
 
     def windows(self, which: Indices, steps: int | None = None) -> Float32:
         """The steps of windows ``which``, (n, steps, inputs), those of each up to its end.
