@@ -15,6 +15,8 @@ from daemon.electrodes import positions
 from daemon.text import normal_label
 from daemon.validation import Strict
 
+_APART = 1e-3  # of the head's radius: nearer ones are one electrode
+
 _NOT_CAUSAL = {"filtfilt", "sosfiltfilt", "zero_phase", "zerophase", "phase", "noncausal"}
 
 
@@ -116,7 +118,7 @@ class Laplacian(Causal):
         Raises
         ------
         ValueError
-            Some have no position; names them.
+            Some have no position, or the same one; names them.
         """
         own = {normal_label(label): place for label, place in self.positions.items()}
         known = positions() | own
@@ -134,6 +136,12 @@ class Laplacian(Causal):
                 f"front and up from the middle of the head, as in {{reference: {{laplacian: "
                 f"{{positions: {{{unknown[0]}: [-0.5, 0.3, 0.8]}}}}}}}}"
             )
+        for n, place in enumerate(found):
+            for label, other in zip(labels, found[:n], strict=False):
+                if math.dist(place, other) < _APART:
+                    raise ValueError(
+                        f"reference: laplacian has {label} and {labels[n]} at the same place"
+                    )
         return found
 
 
