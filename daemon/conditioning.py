@@ -123,10 +123,7 @@ class Conditioning:
 
 
 def settling(steps: Sequence[Step]) -> float:
-    """Seconds until band powers are what they would be had the EEG begun long before.
-
-    A band-pass answers as fast as its band is wide, and not within a period of its lowest.
-    """
+    """Seconds until band powers have settled: band-passes by their width or lowest, then means."""
     return max(
         (
             max(1 / min(band.low, band.high - band.low) for band in step.bandpower.bands)

@@ -18,6 +18,7 @@ from daemon.validation import Strict
 # As a fraction of the sample rate: nearer to 0 or to half the rate, a filter of order 8 is only
 # rounding, and so is a band that is narrower.
 LOWEST, HIGHEST, NARROWEST = 1e-6, 0.4999, 1e-4
+_APART = 1e-3  # of the head's radius: nearer ones are one electrode
 
 _NOT_CAUSAL = {"filtfilt", "sosfiltfilt", "zero_phase", "zerophase", "phase", "noncausal"}
 
@@ -186,7 +187,7 @@ class Laplacian(Causal):
         Raises
         ------
         ValueError
-            Some have no position; names them.
+            Some have no position, or the same one; names them.
         """
         own = {normal_label(label): place for label, place in self.positions.items()}
         known = positions() | own
@@ -204,6 +205,12 @@ class Laplacian(Causal):
                 f"front and up from the middle of the head, as in {{reference: {{laplacian: "
                 f"{{positions: {{{unknown[0]}: [-0.5, 0.3, 0.8]}}}}}}}}"
             )
+        for n, place in enumerate(found):
+            for label, other in zip(labels, found[:n], strict=False):
+                if math.dist(place, other) < _APART:
+                    raise ValueError(
+                        f"reference: laplacian has {label} and {labels[n]} at the same place"
+                    )
         return found
 
 

@@ -157,7 +157,7 @@ def test_steps_that_do_not_go_together_are_refused(steps: object, part: str) -> 
 
 def test_a_laplacian_knows_where_every_channel_lies_or_says_which_not() -> None:
     strange = {**CONTENT, "channels": ["Cz", "E1", "E2"]}
-    placed = {"laplacian": {"positions": {"e1": [1, 0, 0], "E2 .": [0, 0, 90]}}}
+    placed = {"laplacian": {"positions": {"e1": [1, 0, 0], "E2 .": [0, 45, 90]}}}
     validated(Contract, {**strange, "conditioning": [{"reference": placed}]}, "contract.yaml")
     for given, missing in (
         ("laplacian", "E1, E2"),
@@ -166,6 +166,13 @@ def test_a_laplacian_knows_where_every_channel_lies_or_says_which_not() -> None:
     ):
         with pytest.raises(UsageError, match=f"no position of {missing}: give right"):
             validated(Contract, {**strange, "conditioning": [{"reference": given}]}, "c.yaml")
+    twice = {
+        **CONTENT,
+        "channels": ["Cz", "T7", "T3"],
+        "conditioning": [{"reference": "laplacian"}],
+    }
+    with pytest.raises(UsageError, match="has T7 and T3 at the same place"):
+        validated(Contract, twice, "contract.yaml")
     alone = {**CONTENT, "channels": ["Cz"], "conditioning": [{"reference": "laplacian"}]}
     with pytest.raises(UsageError, match="two channels or more"):
         validated(Contract, alone, "contract.yaml")

@@ -136,7 +136,7 @@ def test_left_out_recordings_decide_nothing(tmp_path: Path, monkeypatch: pytest.
     said = f"; {deployed:.2f} at the deployed length of 200 steps (2 s) (95 % CI "
     assert f", n = 96), with windows of 100 steps (1 s){said}" in verdict
     assert 0.5 < deployed < 0.9
-    assert "; equal to band-power LDA at 1.00 (p = 1 over 6 recordings); " in verdict
+    assert "; equal to band-power LDA at 1.00 as far as 6 recordings tell (p = 1); " in verdict
     assert "; recordings can be told apart with 0." in verdict
     assert report["why_not_trusted"] == []
     assert report["encoder"]["confusion"] == [[48, 0], [0, 48]]
@@ -284,7 +284,7 @@ def test_eyes_closed_from_a_recording_of_its_own_in_the_real_data(
     content = yaml.safe_load((Path(__file__).parents[1] / "examples/eegbci.yaml").read_text())
     content["recordings"] = [str(DATA)]
     content["channels"] = ["C3", "C4"]
-    content["window"], content["training_window"] = 640, None
+    content["window"], content["training_window"], content["trial"] = 640, None, {}
     content["conditioning"] = [{"highpass": 0.5}, {"notch": 60}, {"zscore": "from training"}]
     content["classes"]["eyes_closed"] = {"marker": "T0", "files": "*R02*"}
     path = tmp_path / "training.yaml"

@@ -19,7 +19,8 @@ BLOCK_DESIGN = (
 def _compares(found: Any) -> str:
     if found["p"] is None:
         return f"not to be told from it by {found['groups']} groups"
-    return f"{found['says']} it (p = {found['p']:.2g})"
+    told = ", as far as these data tell" if found["says"] == "equal to" else ""
+    return f"{found['says']} it{told} (p = {found['p']:.2g})"
 
 
 def markdown(report: Any, name: str) -> str:

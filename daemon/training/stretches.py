@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +17,10 @@ from daemon.quality import Quality
 from daemon.reasons import Code, Reason
 from daemon.recordings.recording import Recording
 from daemon.records import Chunk, Float32, Float64
-from daemon.timeline import Segment, Timeline
+from daemon.timeline import Timeline
 from daemon.units import MICROVOLTS
 
 _BLOCK = 1024
-
-Part = TypeVar("Part", Piece, Segment)
 
 
 @dataclass(frozen=True)
@@ -96,12 +93,19 @@ def stretches(
     eeg = taken(before)[0] if before else [None] * len(pieces)
     # Once more for what the filters do not leave: it is the stream itself that is judged.
     timeline = Timeline(pick.sample_rate, fill_up_to)
-    segments = _parted(
-        [*(s for chunk in _chunks(recording) for s in timeline.feed(chunk)), *timeline.flush()]
-    )
-    montage = Montage(pick.indices, pick.scales)
-    for conditioned, unpowered, received in zip(pieces, eeg, segments, strict=True):
-        counts = [len(segment.stamps) for segment in received]
+    segments = [s for chunk in _chunks(recording) for s in timeline.feed(chunk)]
+    segments += timeline.flush()
+    if not segments:
+        return
+    counts = [len(segment.stamps) for segment in segments]
+    raw = Montage(pick.indices, pick.scales).apply(np.concatenate([s.samples for s in segments]))
+    received = np.concatenate([segment.stamps for segment in segments])
+    filled = np.repeat([segment.filled for segment in segments], counts)
+    off_rate = np.repeat([segment.off_rate is not None for segment in segments], counts)
+    begin = 0
+    for conditioned, unpowered in zip(pieces, eeg, strict=True):
+        end = begin + sum(len(piece.received) for piece in conditioned)
+        inside = slice(begin, end)
         stamps = np.concatenate([piece.stamps for piece in conditioned])
         yield Stretch(
             samples=np.concatenate([piece.samples for piece in conditioned]),
@@ -109,11 +113,12 @@ def stretches(
             eeg=None
             if unpowered is None
             else np.concatenate([p.samples for p in unpowered])[lead:],
-            raw=montage.apply(np.concatenate([segment.samples for segment in received])),
-            received=np.maximum.accumulate(np.concatenate([s.stamps for s in received])),
-            filled=np.repeat([segment.filled for segment in received], counts),
-            off_rate=np.repeat([segment.off_rate is not None for segment in received], counts),
+            raw=raw[inside],
+            received=np.maximum.accumulate(received[inside]),
+            filled=filled[inside],
+            off_rate=off_rate[inside],
         )
+        begin = end
 
 
 def _chunks(recording: Recording) -> Iterator[Chunk]:
@@ -122,9 +127,9 @@ def _chunks(recording: Recording) -> Iterator[Chunk]:
         yield Chunk(recording.samples[block], recording.stamps[block])
 
 
-def _parted(pieces: Sequence[Part]) -> list[list[Part]]:
+def _parted(pieces: Sequence[Piece]) -> list[list[Piece]]:
     """What lies between two restarts, together."""
-    parts: list[list[Part]] = []
+    parts: list[list[Piece]] = []
     for piece in pieces:
         if piece.restart or not parts:
             parts.append([])

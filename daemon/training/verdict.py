@@ -49,10 +49,12 @@ def _versus(name: str, figures: Any) -> str:
     found = figures["encoder"]
     if found["p"] is None:
         return f"{name} {figure(figures)}, of which {found['groups']} recordings cannot tell it"
-    return (
-        f"{found['says']} {name} at {figure(figures)} "
-        f"(p = {found['p']:.2g} over {found['groups']} recordings)"
-    )
+    said = f"{found['says']} {name} at {figure(figures)}"
+    recordings = f"{found['groups']} recordings"
+    if found["says"] == "equal to":
+        # Not to be told apart is not to be the same.
+        return f"{said} as far as {recordings} tell (p = {found['p']:.2g})"
+    return f"{said} (p = {found['p']:.2g} over {recordings})"
 
 
 def _beats_chance(report: Any) -> bool:
