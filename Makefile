@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 LIGHT := architectures bare bundle conditioning config contract decision engines fuse intake loading \
 	montage pick pipeline quality reorder resampling ring steps text timeline units validation
 
-.PHONY: demo test test-python doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
+.PHONY: demo test test-python braindecode doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
 	pictures fuzz check format demo-model training-speed
 
 demo: .venv/core
@@ -24,6 +24,13 @@ test-python:
 	$(OTHER)/bin/python -m pip --disable-pip-version-check install --quiet \
 		--constraint constraints.txt --editable '.[recordings]' pytest pytest-xdist hypothesis tf-keras
 	$(OTHER)/bin/python -m pytest -n 2 --dist loadfile $(LIGHT:%=tests/test_%.py)
+
+# A network of braindecode, exported in an environment of its own (PyTorch), against ONNX Runtime here.
+braindecode: .venv/test
+	test -e build/braindecode/bin/python || $(PYTHON) -m venv build/braindecode
+	build/braindecode/bin/python -m pip --disable-pip-version-check install --quiet \
+		torch==2.13.0 braindecode==0.8.1 onnx
+	$(BIN)/python -m pytest tests/test_braindecode.py
 
 # Faults planted in this computer, its network and streams, all of which `eegd doctor` must find.
 doctor: .venv/test
