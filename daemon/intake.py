@@ -33,7 +33,7 @@ from daemon.units import MICROVOLTS
 
 
 class Stretch(NamedTuple):
-    """Consecutive samples, received or bridged, that no window ends within.
+    """Consecutive samples, received or filled, that no window ends within.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Intake:
     hop : int
         Steps of the model between the starts of two windows.
     fill_up_to : float
-        Longest gap in seconds that is bridged.
+        Longest gap in seconds that is filled.
 
     Attributes
     ----------
@@ -194,7 +194,7 @@ class Intake:
 
     def _stretch(self, segment: Segment, start: int, stop: int, *, ends_window: bool) -> Stretch:
         picked = self._montage.apply(segment.samples[start:stop])
-        usable = self._quality.push(picked, bridged=segment.filled)
+        usable = self._quality.push(picked, filled=segment.filled)
         samples, newest = self._conditioning.apply(usable)
         received = segment.stamps[start:stop] + self._offset
         return Stretch(

@@ -72,7 +72,7 @@ class Pipeline:
     classes : sequence of str
         In the order of the model's outputs.
     max_filled : float
-        Fraction of a window that may be bridged before it abstains.
+        Fraction of a window that may be filled before it abstains.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Pipeline:
         self._sequence = 0
         self._gaps_before = 0
         self._back_steps_before = 0
-        # Per sample of the stream in the window: stamp, bridged (0/1).
+        # Per sample of the stream in the window: stamp, filled (0/1).
         self._window = 1
         self._lead = 0
         self._history = Ring(2, self._window, np.float64)
@@ -186,7 +186,7 @@ class Pipeline:
         self._engine.restart()
         self._decision.restart()
         self._since_restart = 0
-        # Since the restart: where the last sample at another rate, or bridged, was; and that rate.
+        # Since the restart: where the last sample at another rate, or filled, was; and that rate.
         self._off_rate = (-np.inf, 0.0)
         self._filled_at = -np.inf
 
@@ -232,12 +232,12 @@ class Pipeline:
             self._sequence += 1
 
     def _judge(self, output: Float32, fault: Reason | None) -> Prediction:
-        stamps, filled = self._history.window()
+        stamps, was_filled = self._history.window()
         start, end = float(stamps[0]), float(stamps[-1])
-        bridged = float(filled.mean()) if self._within(self._filled_at) else 0.0
-        reason = fault or self._doubt(start, end, bridged, output)
+        filled = float(was_filled.mean()) if self._within(self._filled_at) else 0.0
+        reason = fault or self._doubt(start, end, filled, output)
         if reason is not None:
-            return self._abstention(reason, start, end, bridged)
+            return self._abstention(reason, start, end, filled)
         probabilities = self._decision.probabilities(output.astype(np.float64))
         label = self._decision.label(probabilities, end)
         self.counts.ok += 1
@@ -249,14 +249,15 @@ class Pipeline:
             probabilities=dict(zip(self._classes, probabilities.tolist(), strict=True)),
             window_start=start,
             window_end=end,
-            filled=bridged,
+            filled=filled,
         )
 
-    def _doubt(self, start: float, end: float, bridged: float, output: Float32) -> Reason | None:
-        if bridged > self._max_filled:
+    def _doubt(self, start: float, end: float, filled: float, output: Float32) -> Reason | None:
+        if filled > self._max_filled:
             return Reason(
                 Code.FILLED,
-                f"{bridged:.1%} of the window is bridged, more than {self._max_filled:.1%}",
+                f"{filled:.1%} of the window was missing and is filled, more than "
+                f"{self._max_filled:.1%}",
             )
         if self._within(self._off_rate[0]):
             assert self._intake is not None

@@ -97,7 +97,7 @@ class Quality:
         # were not finite.
         self._blocks = Ring(5 * channels, blocks, np.float32)
         self._block: Float32 = np.zeros((BLOCK, channels), np.float32)
-        self._bridged = np.zeros(BLOCK, bool)
+        self._filled = np.zeros(BLOCK, bool)
         self._broken = np.zeros(channels)
         self.restart()
 
@@ -120,12 +120,12 @@ class Quality:
         within: npt.NDArray[np.bool_] = np.abs(samples) < self._beyond
         return within
 
-    def push(self, samples: Float32, bridged: bool = False) -> Float32:
+    def push(self, samples: Float32, filled: bool = False) -> Float32:
         """Take the next ``samples``, (n, channels); what comes back is fit for the model.
 
         That is ``samples``, with the channel's last voltage where a value is no number or no
         voltage (0 where there was none yet): it would stay in a recurrent state, and a jump would
-        in a filter's. The windows that hold it are faulty. ``bridged`` says that they were never
+        in a filter's. The windows that hold it are faulty. ``filled`` says that they were never
         received.
         """
         usable = self.usable(samples)
@@ -143,7 +143,7 @@ class Quality:
             n = min(len(samples) - start, self._lengths[self._turn] - self._in_block)
             into = slice(self._in_block, self._in_block + n)
             self._block[into] = samples[start : start + n]
-            self._bridged[into] = bridged
+            self._filled[into] = filled
             if finite is not None:
                 self._broken += (~finite[start : start + n]).sum(axis=0)
             self._in_block += n
@@ -240,8 +240,8 @@ class Quality:
         before = np.concatenate([self._last[None], block[:-1]])
         with np.errstate(over="ignore"):
             moved = np.abs(block - before) > self._still
-        # A bridged value is held by ourselves.
-        moved |= self._bridged[:n, None]
+        # A filled value is held by ourselves.
+        moved |= self._filled[:n, None]
         if moved[-1].all() and self._done + n - self._moved.min() < self._second:
             self._moved[:] = self._done + n - 1  # nearly every block of a living EEG
             return

@@ -117,7 +117,7 @@ class Prediction:
     window_start, window_end : float
         Times of the window's first and last sample, in seconds.
     filled : float
-        Fraction of the window that was bridged, 0 … 1.
+        Fraction of the window that was filled, 0 … 1.
     code : str or None
         Why it abstains, for programs: one of `daemon.reasons.Code`. None for ``ok``, and for what
         an eegd published before there were codes.

@@ -342,7 +342,7 @@ class Service:
         counts = self._pipeline.counts
         log.info(
             "stopped after %d samples: %d predictions, %d abstained, %d windows skipped, "
-            "%d gaps, %d samples bridged",
+            "%d gaps, %d samples filled",
             counts.samples,
             counts.ok,
             counts.abstained,

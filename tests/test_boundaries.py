@@ -20,7 +20,7 @@ def test_what_was_cut_out_is_missing_and_what_follows_lies_later() -> None:
     assert gaps_of([(1.0, 3, "boundary")], 100, RATE)[0] == {}
 
 
-def test_a_gap_of_unknown_length_is_longer_than_anything_that_is_bridged() -> None:
+def test_a_gap_of_unknown_length_is_longer_than_anything_that_is_filled() -> None:
     for note in ("BAD boundary", "EDGE boundary", "boundary"):
         gaps, _ = gaps_of([(0.5, float("nan"), note), (0.5, 0.0, note)], 100, RATE)
         assert gaps == {50: UNKNOWN}

@@ -172,7 +172,7 @@ def test_a_long_gap_restarts_the_window_and_sequence_goes_on() -> None:
     assert pipeline.gaps == 1
 
 
-def test_a_bridged_window_says_how_much_and_abstains_beyond_the_limit() -> None:
+def test_a_filled_window_says_how_much_and_abstains_beyond_the_limit() -> None:
     positions = np.delete(np.arange(300), slice(120, 125))
     pipeline, _ = build(hop=10, max_filled=0.05)
     predictions = run(pipeline, positions, [])
@@ -180,7 +180,7 @@ def test_a_bridged_window_says_how_much_and_abstains_beyond_the_limit() -> None:
     assert set(filled) == {0.0, 0.1}
     assert all((p.status == "abstain") == (p.filled > 0.05) for p in predictions)
     abstained = next(p for p in predictions if p.status == "abstain")
-    assert abstained.reason == "10.0% of the window is bridged, more than 5.0%"
+    assert abstained.reason == "10.0% of the window was missing and is filled, more than 5.0%"
     assert (abstained.code, abstained.channels) == (Code.FILLED, ())
     assert abstained.label is None
     assert abstained.probabilities is None
@@ -376,7 +376,7 @@ def test_a_pipeline_that_followed_answers_like_one_that_was_fed(followed: int, h
 
 @pytest.mark.parametrize("rate", [50.0, 200.0, 250.0])
 def test_windows_of_a_resampled_stream_are_those_of_its_samples(rate: float) -> None:
-    """Their times, and the share that is bridged, as if nothing had been resampled."""
+    """Their times, and the share that is filled, as if nothing had been resampled."""
     pipeline, engine = build(hop=10)
     pipeline.connect(intake(10, rate=rate))
     window, hop = int(WINDOW * rate / RATE), int(10 * rate / RATE)

@@ -203,11 +203,11 @@ def test_an_electrodes_offset_is_no_fault() -> None:
     assert judged(eeg(320) + offsets + drift) is None
 
 
-def test_held_values_of_a_bridged_gap_are_no_flat_channel() -> None:
+def test_held_values_of_a_filled_gap_are_no_flat_channel() -> None:
     samples = eeg(320)
     quality = Quality(LABELS, 1.0, RATE, 320, 320)
     quality.push(samples[:100])
-    quality.push(np.repeat(samples[99:100], 60, axis=0), bridged=True)
+    quality.push(np.repeat(samples[99:100], 60, axis=0), filled=True)
     quality.push(samples[100:260])
     assert quality.fault() is None
 

@@ -293,7 +293,7 @@ def test_samples_that_the_recorder_lost_are_told_from_those_that_the_daemon_lack
     lab = Lab()
     lab.hear(0, 2000)
     found = lab.check(keep=keep)
-    # Four are bridged in the recomputation, a hundred break it off.
+    # Four are filled in the recomputation, a hundred break it off.
     hit = sum(
         n * HOP <= last and n * HOP + WINDOW > first
         for n in range(196)

@@ -44,7 +44,7 @@ Outcome = Literal[
     "after",  # its samples end after the recording
     "unsettled",  # recomputed, but filters still remember samples that are not known
     "lost by the recorder",  # the recording lacks samples that the daemon had
-    "lost by the daemon",  # the daemon bridged samples that the recording has
+    "lost by the daemon",  # the daemon filled samples that the recording has
     "not found",  # no window of the recording has its times
 ]
 

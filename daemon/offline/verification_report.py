@@ -22,7 +22,7 @@ _FAULTS = {
     "another reason": "abstain for another reason than the recorded EEG gives",
     "not found": "name a window that the recorded EEG does not have",
     "lost by the recorder": "had samples that the recording lacks",
-    "lost by the daemon": "had samples bridged that the recording has",
+    "lost by the daemon": "had samples filled that the recording has",
 }
 _UNCHECKED = {
     "before": "whose samples begin before the recording",

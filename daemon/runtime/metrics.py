@@ -154,7 +154,7 @@ class Metrics(Collector):
             ("samples", "EEG samples received and taken.", counts.samples),
             ("windows_skipped", "Windows that ended and were not answered.", counts.skipped),
             ("gaps", "Places where samples were missing from the stream.", figures.gaps),
-            ("samples_filled", "Missing samples that were bridged.", counts.filled),
+            ("samples_filled", "Missing samples that were filled.", counts.filled),
             ("stream_reconnects", "Streams taken after the first one.", figures.reconnects),
         ):
             yield CounterMetricFamily(f"eegd_{name}", what, count)

@@ -266,7 +266,7 @@ class _Gathered:
 
     def _fault(self, pick: Pick, piece: Stretch, first: int, steps: int) -> Reason | None:
         """Why the daemon would abstain from the window of ``steps`` that begins there."""
-        bridged = piece.bridged(self._contract, pick, first, steps)
-        if bridged > self._training.quality.max_filled:
-            return Reason(Code.FILLED, f"{bridged:.1%} of the window is bridged")
+        filled = piece.filled_share(self._contract, pick, first, steps)
+        if filled > self._training.quality.max_filled:
+            return Reason(Code.FILLED, f"{filled:.1%} of the window was missing and is filled")
         return piece.fault(self._contract, pick, first, steps)

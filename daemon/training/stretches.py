@@ -41,7 +41,7 @@ class Stretch:
     received : float64 array, shape (m,)
         Its stamps.
     filled, off_rate : bool arrays, shape (m,)
-        Bridged; received while the sender is known to run at another rate.
+        Filled; received while the sender is known to run at another rate.
     """
 
     samples: Float32
@@ -63,10 +63,10 @@ class Stretch:
             pick.labels, MICROVOLTS[contract.unit], pick.sample_rate, len(raw), len(raw)
         )
         for part in np.split(np.arange(len(raw)), np.flatnonzero(np.diff(filled)) + 1):
-            quality.push(raw[part], bridged=bool(filled[part[0]]))
+            quality.push(raw[part], filled=bool(filled[part[0]]))
         return quality.fault()
 
-    def bridged(self, contract: Contract, pick: Pick, first: int, steps: int) -> float:
+    def filled_share(self, contract: Contract, pick: Pick, first: int, steps: int) -> float:
         """Fraction of that window's samples that were never received."""
         return float(self.filled[self._received(contract, pick, first, steps)].mean())
 

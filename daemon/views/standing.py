@@ -239,7 +239,7 @@ def facts(seen: Snapshot) -> dict[str, str]:
         "hop": f"{said.hop} steps, {said.hop_seconds:g} s" if said and said.hop else UNKNOWN,
         "rate": f"{rate:.2f} Hz" if (rate := rate_of(seen)) else UNKNOWN,
         "gaps": count("eegd_gaps_total"),
-        "bridged": count("eegd_samples_filled_total"),
+        "samples_filled": count("eegd_samples_filled_total"),
         "skipped": count("eegd_windows_skipped_total"),
         "reconnects": count("eegd_stream_reconnects_total"),
         "backlog": count("eegd_backlog_samples", " samples"),

@@ -89,7 +89,9 @@ def screen(seen: Snapshot, now: float, width: int, coloured: bool) -> list[str]:
     lines += [
         "",
         f"last answer {age}; latency p50 {said['p50']}, p95 {said['p95']}, p99 {said['p99']}",
-        row(("rate", "rate"), ("gaps", "gaps"), ("bridged", "bridged"), ("backlog", "backlog")),
+        row(
+            ("rate", "rate"), ("gaps", "gaps"), ("filled", "samples_filled"), ("backlog", "backlog")
+        ),
         row(("amplifier", "amplifier")),
         row(("stream", "stream")),
         f"contract  {said['fit']}" + (f": {said['difference']}" if said["difference"] else ""),

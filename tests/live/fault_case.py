@@ -28,7 +28,7 @@ CLASSES = ("rest", "left", "right")
 
 _COUNTED = re.compile(
     r"stopped after (?P<samples>\d+) samples: (?P<ok>\d+) predictions, (?P<abstained>\d+) "
-    r"abstained, (?P<skipped>\d+) windows skipped, (?P<gaps>\d+) gaps, (?P<bridged>\d+) samples"
+    r"abstained, (?P<skipped>\d+) windows skipped, (?P<gaps>\d+) gaps, (?P<filled>\d+) samples"
 )
 
 

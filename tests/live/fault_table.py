@@ -38,7 +38,7 @@ class Row:
             counts += ", the others while it was refused"
         if self.outcome.lost:
             counts += f", {self.outcome.lost} said to be lost with the stream"
-        for key, word in (("gaps", "gaps"), ("bridged", "bridged"), ("skipped", "skipped")):
+        for key, word in (("gaps", "gaps"), ("filled", "filled"), ("skipped", "skipped")):
             if counted[key]:
                 counts += f", {counted[key]} {word}"
         after = " · ".join(f"{wait:.2f} s" for wait in self.waits)

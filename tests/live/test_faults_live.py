@@ -28,13 +28,13 @@ CASES = (
         plain=True,
     ),
     Case(
-        "gap, bridged",
+        "gap, filled",
         tuple(f"gap:at={at},seconds=0.05" for at in (8, 14, 20)),
         seconds=27,
         within=0.3,
     ),
     Case(
-        "gap, too long to bridge",
+        "gap, too long to fill",
         ("gap:at=8,seconds=0.15", "gap:at=15,seconds=1.5", "gap:at=24,seconds=6"),
         seconds=37,
         abstains=("are missing: the window starts over",),

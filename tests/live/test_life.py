@@ -95,7 +95,7 @@ def scrape(port: int) -> dict[str, float]:
 
 
 def test_the_figures_are_those_of_the_markers(bundle: Path, tmp_path: Path) -> None:
-    """Over a bridged gap, a stall, and a second amplifier."""
+    """Over a filled gap, a stall, and a second amplifier."""
     save_model(bundle, 3)
     name, output, port = unique("Amp"), unique("Out"), free_port()
     path = write_config(
