@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import keras
 
 from daemon.contract import Contract
 from daemon.encoders import bundle, loading
+from daemon.encoders.description import Entry
 from daemon.errors import UsageError
 from daemon.validation import validated
 
@@ -28,20 +30,31 @@ QUESTIONS = {
 
 
 def adopt(
-    path: Path, out: Path, given: Mapping[str, str | None], ask: Callable[[str], str] | None
+    path: Path,
+    out: Path,
+    given: Mapping[str, str | None],
+    ask: Callable[[str], str] | None,
+    *,
+    architecture: Path | None = None,
+    replaced: Mapping[str, Entry] | None = None,
 ) -> Contract:
     """Put the model file ``path`` into the bundle ``out``.
+
+    A file that is whole goes there as it is. A SavedModel, weights with their architecture beside
+    them, and a model with layers replaced are saved anew.
 
     Parameters
     ----------
     path : Path
-        A ``.keras``, ``.h5`` or ``.hdf5`` file.
+        A ``.keras``, ``.h5`` or ``.hdf5`` file, or a SavedModel's folder.
     out : Path
         A folder that does not exist yet.
     given : mapping of str to str or None
         Answers to `QUESTIONS`, as they were written; None where one has not been given.
     ask : function of str, or None
         Asks a person; None where nobody is there.
+    architecture, replaced
+        See `daemon.encoders.container.opened`.
 
     Raises
     ------
@@ -50,7 +63,7 @@ def adopt(
         wrong, or the model contradicts the answers.
     """
     bundle.require_free(out)
-    model = loading.load_keras(path)
+    model = loading.load_keras(path, architecture=architecture, replaced=replaced)
     steps, channels, classes = _said(model)
     hints = {"channels": channels, "classes": classes}
     answers = {key: given.get(key) for key in QUESTIONS}
@@ -80,8 +93,11 @@ def adopt(
     except UsageError as error:
         raise UsageError(f"model {path}: {error}") from None
     with bundle.written(out) as folder:
-        suffix = ".keras" if path.suffix.lower() == ".keras" else ".h5"
-        shutil.copyfile(path, folder / f"model{suffix}")
+        if architecture or replaced or path.is_dir():
+            _save(model, folder / bundle.MODEL)
+        else:
+            suffix = ".keras" if path.suffix.lower() == ".keras" else ".h5"
+            shutil.copyfile(path, folder / f"model{suffix}")
         (folder / bundle.CONTRACT).write_text(bundle.contract_text(contract), encoding="utf-8")
         report = json.dumps({"verdict": VERDICT}, indent=1)
         (folder / bundle.REPORT).write_text(report + "\n", encoding="utf-8")
@@ -91,6 +107,13 @@ def adopt(
             encoding="utf-8",
         )
     return contract
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    with warnings.catch_warnings():
+        # Keras's TensorFlow variables are older than NumPy 2's __array__(copy=...).
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        model.save(path)
 
 
 def _said(model: keras.Model) -> tuple[int | None, int | None, int | None]:

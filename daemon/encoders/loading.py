@@ -11,16 +11,16 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
 from daemon.contract import Contract, read_contract
-from daemon.encoders import bundle, container, cores
+from daemon.encoders import additions, bundle, container, cores, saved_model  # noqa: F401
+from daemon.encoders.description import Entry, Refused
 from daemon.encoders.fuse import may_fuse
-from daemon.encoders.inspection import Refused
 from daemon.errors import UsageError
 from daemon.text import clean
 from daemon.validation import limited_text
@@ -75,25 +75,44 @@ def load(path: Path, contract: Contract | None) -> LoadedModel:
         contract; the bundle is not what it was when it was written; or there are two contracts,
         or none. One line that says what to do.
     """
-    if not path.is_dir():
+    if not is_bundle(path):
         _require_model_file(path)
-        return _fitted(path, read_contract(path, contract), verdict=None, bundle_sha256=None)
+        # A SavedModel is a folder, but has no contract of its own.
+        file = path / "saved_model.pb" if path.is_dir() else path
+        return _fitted(path, read_contract(file, contract), verdict=None, bundle_sha256=None)
     sha256 = bundle.verified(path)
     file = _bundled_model(path)
     return _fitted(file, read_contract(path, contract), _verdict(path / "report.json"), sha256)
 
 
-def load_keras(path: Path) -> keras.Model:
-    """The model in a ``.keras``, ``.h5`` or ``.hdf5`` file of Keras 2 or 3, not compiled.
+def is_bundle(path: Path) -> bool:
+    """Whether ``path`` is a folder that has a contract, or should."""
+    return path.is_dir() and ((path / bundle.CONTRACT).exists() or not saved_model.is_one(path))
 
-    Its layers are Keras's own classes. Initializers, regularizers and constraints are left out.
+
+def load_keras(
+    path: Path,
+    *,
+    architecture: Path | None = None,
+    replaced: Mapping[str, Entry] | None = None,
+) -> keras.Model:
+    """The model in a ``.keras``, ``.h5`` or ``.hdf5`` file or SavedModel of Keras 2 or 3.
+
+    It is not compiled. Its layers are Keras's own classes and `daemon.encoders.additions`.
+    Initializers, regularizers and constraints are left out.
+
+    Parameters
+    ----------
+    path : Path
+    architecture, replaced
+        See `daemon.encoders.container.opened`.
 
     Raises
     ------
     UsageError
         The file is missing, damaged, or holds more than Keras's own layers. One line.
     """
-    return _load(path)[0]
+    return _load(path, architecture, replaced)[0]
 
 
 def check_fit(model: keras.Model, contract: Contract) -> bool:
@@ -204,12 +223,18 @@ def _fitted(
     return LoadedModel(model, contract, per_channel, sha256, verdict, path, bundle_sha256)
 
 
-def _load(path: Path) -> tuple[keras.Model, str]:
+def _load(
+    path: Path,
+    architecture: Path | None = None,
+    replaced: Mapping[str, Entry] | None = None,
+) -> tuple[keras.Model, str]:
     """The model and the SHA-256 of its file."""
     _require_model_file(path)
     with tempfile.TemporaryDirectory(prefix="eegd-") as folder:
         try:
-            file = container.opened(path, Path(folder))
+            file = container.opened(
+                path, Path(folder), architecture=architecture, replaced=replaced
+            )
         except (Refused, OSError) as error:
             raise UsageError(f"model {path}: {error}") from None
         if may_fuse(file.config):  # to be decided before TensorFlow begins
@@ -237,6 +262,8 @@ def _load(path: Path) -> tuple[keras.Model, str]:
 def _require_model_file(path: Path) -> None:
     if not path.exists():
         raise UsageError(f"model {path} does not exist")
+    if saved_model.is_one(path):
+        return
     if path.suffix.lower() not in container.SUFFIXES:
         raise UsageError(f"model {path} is none of {', '.join(container.SUFFIXES)}")
     if not path.is_file():
@@ -256,11 +283,8 @@ def _bundled_model(folder: Path) -> Path:
     found = [folder / name for name in _BUNDLED if (folder / name).exists()]
     if len(found) == 1:
         return found[0]
-    if (folder / "saved_model.pb").exists():
-        raise UsageError(
-            f"model {folder} is a TensorFlow SavedModel, which Keras 3 does not load: save it "
-            f"again with model.save('model.keras')"
-        )
+    if not found and saved_model.is_one(folder):
+        return folder
     wrong = f"both {' and '.join(_BUNDLED)}" if found else f"neither {' nor '.join(_BUNDLED)}"
     raise UsageError(f"model bundle {folder} has {wrong}: it needs one of them")
 

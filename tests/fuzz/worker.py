@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 from daemon.encoders.container import opened
-from daemon.encoders.inspection import Refused
+from daemon.encoders.description import Refused
 from daemon.errors import EegdError
 from daemon.recordings.reading import read_recording
 from daemon.rehearsal.session import read_session
