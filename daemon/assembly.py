@@ -49,7 +49,29 @@ def build_engine(
 ) -> tuple[Engine, Plan]:
     """The engine, warmed up, and the plan that it came to; see `daemon.encoders.engines.build`."""
     log.info("device %s: %s", plan.device, plan.device_why)
-    engine, built = engines.build(
+    engine, built = _build(config, loaded, plan, sample_rate)
+    if built.devices != plan.devices:
+        log.info("device %s: %s", built.device, built.device_why)
+    log.info("engine %s: %s", built.kind, built.why)
+    log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
+    return engine, built
+
+
+def tried(config: Config, loaded: LoadedModel, plan: Plan) -> Plan:
+    """The plan that a live run would come to, found by running the model here.
+
+    Raises
+    ------
+    UsageError, EegdError
+        See `daemon.encoders.engines.build`.
+    """
+    return _build(config, loaded, plan, loaded.contract.sample_rate)[1]
+
+
+def _build(
+    config: Config, loaded: LoadedModel, plan: Plan, sample_rate: float | None
+) -> tuple[Engine, Plan]:
+    return engines.build(
         plan,
         loaded.model,
         per_channel=loaded.per_channel,
@@ -57,11 +79,6 @@ def build_engine(
         hop=config.window.hop,
         sample_rate=sample_rate,
     )
-    if built.devices != plan.devices:
-        log.info("device %s: %s", built.device, built.device_why)
-    log.info("engine %s: %s", built.kind, built.why)
-    log.info("model %s: %s", loaded.path, loaded.verdict or "no report with it")
-    return engine, built
 
 
 def build_pipeline(config: Config, loaded: LoadedModel, engine: Engine) -> Pipeline:

@@ -14,7 +14,9 @@ from daemon.cli.group import CONFIG, leave, log_json_lines, main
 
 @main.command()
 @CONFIG
-@click.option("--check", is_flag=True, help="Validate config and model, print the plan, exit.")
+@click.option(
+    "--check", is_flag=True, help="Validate config and model, run one window, print the plan, exit."
+)
 @click.option("--json", "as_json", is_flag=True, help="The plan of --check for machines.")
 @click.option(
     "--log-format",
@@ -42,6 +44,8 @@ def run(config_path: Path, check: bool, as_json: bool, log_format: str) -> None:
             from daemon import assembly
 
             loaded, plan = assembly.load(config)
+            # What goes wrong only when the model runs is to be seen now, not in front of a subject.
+            plan = assembly.tried(config, loaded, plan)
             if as_json:
                 facts = assembly.model_facts(loaded.model, loaded, plan)
                 facts["config"] = config.model_dump(mode="json")

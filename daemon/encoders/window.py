@@ -12,9 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from daemon.errors import UsageError
 from daemon.records import Float32
 from daemon.reorder import model_inputs
 from daemon.ring import Ring
+from daemon.text import clean
 
 Run = Callable[[Float32], Float32]
 """One window, channel-major (channels, steps), to the model's output, (outputs,)."""
@@ -41,15 +43,23 @@ class WindowEngine:
 
 def as_built(model: keras.Model, device: str, *, per_channel: bool) -> Run:
     """Run any model as it is: one input (1, steps, channels), or one (1, steps, 1) per channel."""
+    # TensorFlow's own convolutions take channels first on a GPU only, XLA's take them anywhere.
+    layers = model._flatten_layers()
+    first = any(getattr(layer, "data_format", None) == "channels_first" for layer in layers)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=first or None)
     def classify(inputs: list[tf.Tensor]) -> tf.Tensor:
         return model(inputs if per_channel else inputs[0], training=False)
 
     def run(samples: Float32) -> Float32:
         with tf.device(device):
             inputs = [tf.constant(one) for one in model_inputs(samples, per_channel=per_channel)]
-            output: Float32 = classify(inputs).numpy()[0]
+            try:
+                output: Float32 = classify(inputs).numpy()[0]
+            except tf.errors.OpError as error:
+                # Before it stands where in Keras the operation was made.
+                said = clean(str(error).rpartition("\n\n")[2].partition("\n")[0], 200)
+                raise UsageError(f"the model does not run on {device}: {said}") from None
         return output
 
     return run
