@@ -4,7 +4,8 @@ The rules that keep a foreign file from running code:
 
 - Keras never sees the file's own description. Given one, it resolves names in any of its modules
   and, in HDF5 files with some versions, runs marshalled functions whatever ``safe_mode`` says. It
-  gets the one rebuilt here, which names only classes from `daemon.encoders.vocabulary`.
+  gets the one rebuilt here, which names only classes from `daemon.encoders.vocabulary`, and
+  operations from `daemon.encoders.operations`.
 - What only training needs (initial weights, regularizers, constraints, the compiled loss) is left
   out, so nothing of it is ever built.
 - Everything else has to be a plain value. Unknown means refused, never skipped.
