@@ -22,6 +22,8 @@ from daemon.window_steps import WindowStep, require_sensible_window
 
 MAX_RATE = 1e6  # Hz
 
+_FILE = "contract.yaml"
+
 # Steps of a window or a hop: hours at any rate. Beyond it numbers are slips, and memory is short.
 MAX_STEPS = 10_000_000
 
@@ -149,6 +151,14 @@ class Contract(Strict):
         return tuple(label for label in named if normal_label(label) not in own)
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a model's path is a folder with a contract in it, or one that should have it.
+
+    A SavedModel is a folder too, and comes without.
+    """
+    return path.is_dir() and ((path / _FILE).exists() or not (path / "saved_model.pb").is_file())
+
+
 def read_contract(path: Path, written: Contract | None) -> Contract:
     """The contract of the model at ``path``: a bundle's own, or for a bare file ``written``.
 
@@ -157,7 +167,7 @@ def read_contract(path: Path, written: Contract | None) -> Contract:
     UsageError
         There are two, or none, or it is not valid.
     """
-    if not path.is_dir():
+    if not is_bundle(path):
         if written is None and not path.exists():
             raise UsageError(f"model {path} does not exist")
         if written is None:
@@ -171,7 +181,7 @@ def read_contract(path: Path, written: Contract | None) -> Contract:
             f"model bundle {path} carries its own contract.yaml: remove model.contract from "
             f"config.yaml"
         )
-    file = path / "contract.yaml"
+    file = path / _FILE
     return validated(Contract, read_yaml(file, "contract"), str(file))
 
 

@@ -8,12 +8,13 @@ import tensorflow as tf
 from daemon.encoders import fuse
 from daemon.encoders.architectures import common_lstm
 from daemon.encoders.lane import FUNCTIONS, Lane
+from daemon.encoders.stack import activation_of
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_activations_are_keras_own(name: str) -> None:
     x = np.concatenate([np.linspace(-120, 120, 1001), [0.0, -0.0, 1e-8, -1e-8]]).astype(np.float32)
-    expected = keras.ops.convert_to_numpy(keras.activations.get(name)(x[None]))[0]
+    expected = keras.ops.convert_to_numpy(activation_of(name)(x[None]))[0]
     answer = FUNCTIONS[name](x)
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, expected, rtol=1e-6, atol=1.2e-7)

@@ -10,7 +10,7 @@ import pytest
 from onnx_models import graph, saved, saved_with_weights_beside
 
 from daemon.encoders import onnx_file
-from daemon.encoders.inspection import Refused
+from daemon.encoders.description import Refused
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 

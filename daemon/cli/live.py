@@ -14,7 +14,9 @@ from daemon.cli.group import CONFIG, leave, log_json_lines, main
 
 @main.command()
 @CONFIG
-@click.option("--check", is_flag=True, help="Validate config and model, print the plan, exit.")
+@click.option(
+    "--check", is_flag=True, help="Validate config and model, run one window, print the plan, exit."
+)
 @click.option("--json", "as_json", is_flag=True, help="The plan of --check for machines.")
 @click.option(
     "--log-format",

@@ -57,9 +57,25 @@ def train(training_path: Path, out: Path, also_random: bool) -> None:
 
 
 @main.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="The bundle: a new folder."
+)
+@click.option(
+    "--architecture",
+    type=click.Path(path_type=Path),
+    help="In place of MODEL: the JSON file of model.to_json(), with --weights.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="The HDF5 file of model.save_weights() that goes with it.",
+)
+@click.option(
+    "--replace",
+    multiple=True,
+    metavar="LAYER=OPERATION",
+    help="What a Lambda layer does, as in lambda_1=squeeze:2; once for each.",
 )
 @click.option("--sample-rate", help="Hz.")
 @click.option("--channels", help="Labels in the model's order, separated by commas.")
@@ -68,12 +84,30 @@ def train(training_path: Path, out: Path, also_random: bool) -> None:
 @click.option("--window", help="Steps, of a model that takes any number.")
 @click.option("--layout", help="How a window lies in its input, as [channels, steps, 1].")
 @click.option("--output", help="probabilities or logits [default: probabilities].")
-def bundle(model: Path, out: Path, **given: str | None) -> None:
-    """A bare Keras file → a bundle; asks for what the file does not say."""
+def bundle(
+    model: Path | None,
+    out: Path,
+    architecture: Path | None,
+    weights: Path | None,
+    replace: tuple[str, ...],
+    **given: str | None,
+) -> None:
+    """A bare model file or SavedModel → a bundle; asks for what the file does not say."""
+    path = model or weights
+    if path is None or (model is None) != (architecture is not None) or (model and weights):
+        raise click.UsageError("give MODEL, or --architecture and --weights")
     import_tensorflow()
     from daemon.encoders import bare
+    from daemon.encoders.replacement import replacements
 
-    contract = bare.adopt(model, out, given, click.prompt if sys.stdin.isatty() else None)
+    contract = bare.adopt(
+        path,
+        out,
+        given,
+        click.prompt if sys.stdin.isatty() else None,
+        architecture=architecture,
+        replaced=replacements(replace),
+    )
     click.echo(f"{out}: {contract.window} steps of {len(contract.inputs)} channels, {bare.VERDICT}")
 
 

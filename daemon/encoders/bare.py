@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import keras
+
 from daemon.contract import Contract
 from daemon.encoders import bundle, loading
+from daemon.encoders.description import Entry
+from daemon.encoders.keras_network import KerasNetwork
 from daemon.encoders.network import Network
 from daemon.encoders.onnx_network import OnnxNetwork
 from daemon.encoders.shapes import check_fit
@@ -30,14 +35,23 @@ QUESTIONS = {
 
 
 def adopt(
-    path: Path, out: Path, given: Mapping[str, str | None], ask: Callable[[str], str] | None
+    path: Path,
+    out: Path,
+    given: Mapping[str, str | None],
+    ask: Callable[[str], str] | None,
+    *,
+    architecture: Path | None = None,
+    replaced: Mapping[str, Entry] | None = None,
 ) -> Contract:
     """Put the model file ``path`` into the bundle ``out``.
+
+    A file that is whole goes there as it is. A SavedModel, weights with their architecture beside
+    them, and a model with layers replaced are saved anew.
 
     Parameters
     ----------
     path : Path
-        A ``.keras``, ``.h5`` or ``.hdf5`` file.
+        A ``.keras``, ``.h5`` or ``.hdf5`` file, or a SavedModel's folder.
     out : Path
         A folder that does not exist yet.
     given : mapping of str to str or None
@@ -45,6 +59,8 @@ def adopt(
         ``layout`` and ``output``, which have defaults.
     ask : function of str, or None
         Asks a person; None where nobody is there.
+    architecture, replaced
+        See `daemon.encoders.container.opened`.
 
     Raises
     ------
@@ -53,7 +69,7 @@ def adopt(
         wrong, or the model contradicts the answers.
     """
     bundle.require_free(out)
-    network, _ = loading.load_network(path)
+    network, _ = loading.load_network(path, architecture=architecture, replaced=replaced)
     steps, channels, classes = _said(network)
     hints = {"channels": channels, "classes": classes}
     answers = {key: given.get(key) for key in QUESTIONS}
@@ -88,6 +104,8 @@ def adopt(
         suffix = path.suffix.lower().replace(".hdf5", ".h5")
         if isinstance(network, OnnxNetwork):
             (folder / f"model{suffix}").write_bytes(network.content)
+        elif isinstance(network, KerasNetwork) and (architecture or replaced or path.is_dir()):
+            _save(network.model, folder / bundle.MODEL)
         else:
             shutil.copyfile(path, folder / f"model{suffix}")
         (folder / bundle.CONTRACT).write_text(bundle.contract_text(contract), encoding="utf-8")
@@ -99,6 +117,13 @@ def adopt(
             encoding="utf-8",
         )
     return contract
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    with warnings.catch_warnings():
+        # Keras's TensorFlow variables are older than NumPy 2's __array__(copy=...).
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        model.save(path)
 
 
 def _said(network: Network) -> tuple[int | None, int | None, int | None]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from daemon.config import WindowConfig
-from daemon.contract import Contract
+from daemon.contract import Contract, is_bundle
 from daemon.encoders import architectures, engines, loading
 from daemon.encoders.loading import LoadedModel
 from daemon.encoders.network import Network
@@ -112,7 +112,7 @@ def described(path: Path) -> Described:
     UsageError
         It cannot be loaded, or no contract fits it.
     """
-    if path.is_dir() and not (path / "saved_model.pb").exists():
+    if is_bundle(path):
         loaded = loading.load(path, None)
         planned = plan(loaded.job(WindowConfig().hop), "auto", "auto")
         return Described(path, loaded.network, _timed(planned), loaded, None)

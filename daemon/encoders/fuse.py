@@ -17,8 +17,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from daemon.encoders.inspection import Entry
+from daemon.encoders import additions
+from daemon.encoders.description import Entry
 from daemon.encoders.stack import GATES, Dense, Lstm, Stack
+from daemon.encoders.vocabulary import HARD_SIGMOID_2
 
 # These return their input when the model is not training.
 _IDENTITIES = (
@@ -34,7 +36,10 @@ _IDENTITIES = (
 
 # What may stand inside an LSTM: side by side, channels must not mix.
 ELEMENTWISE = frozenset(
-    ("tanh", "sigmoid", "hard_sigmoid", "relu", "linear", "elu", "softsign", "softplus")
+    [
+        *("tanh", "sigmoid", "hard_sigmoid", "relu", "linear", "elu", "softsign", "softplus"),
+        HARD_SIGMOID_2,
+    ]
 )
 
 # Of these and the identities alone a stack is made.
@@ -246,6 +251,8 @@ def _is_activation(layer: keras.layers.Layer) -> bool:
 
 def _activation(layer: keras.layers.Layer, function: Any) -> str:
     """The name under which Keras knows ``function``."""
+    if function is additions.hard_sigmoid:
+        return HARD_SIGMOID_2
     name = keras.activations.serialize(function)
     if not isinstance(name, str):
         raise NotFusableError(f"{_named(layer)} has an activation of its own")

@@ -4,7 +4,8 @@ The rules that keep a foreign file from running code:
 
 - Keras never sees the file's own description. Given one, it resolves names in any of its modules
   and, in HDF5 files with some versions, runs marshalled functions whatever ``safe_mode`` says. It
-  gets the one rebuilt here, which names only classes from `daemon.encoders.vocabulary`.
+  gets the one rebuilt here, which names only classes from `daemon.encoders.vocabulary`, and
+  operations from `daemon.encoders.operations`.
 - What only training needs (initial weights, regularizers, constraints, the compiled loss) is left
   out, so nothing of it is ever built.
 - Everything else has to be a plain value. Unknown means refused, never skipped.
@@ -15,33 +16,37 @@ Nothing here imports Keras.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
 
+from daemon.encoders.calls import calls, renumbered
+from daemon.encoders.description import (
+    REBUILD,
+    Entry,
+    Refused,
+    entry_of,
+    in_words,
+    keras_object,
+    plain,
+    text,
+)
+from daemon.encoders.operations import name_of, operation, own_layer
 from daemon.encoders.vocabulary import (
     ACTIVATIONS,
     ANY,
+    CUDNN,
     DTYPES,
+    HARD_SIGMOID_2,
     LAYERS,
-    MASKING,
     MODELS,
     MODULES,
-    OPERATIONS,
     SETTINGS,
 )
 
-Entry = dict[str, Any]
-
 KERAS = metadata.version("keras")
 
-_REBUILD = "rebuild the model with keras layers only and save it again"
 
-
-class Refused(ValueError):  # noqa: N818 - a verdict on a file, not a failure of this program
-    """What is wrong with a model file, without its name: a phrase for one line."""
-
-
-def rebuilt(config: object, *, keras_2: bool) -> Entry:
+def rebuilt(config: object, *, keras_2: bool, replaced: Mapping[str, Entry] | None = None) -> Entry:
     """A model's description, safe to give to ``keras.saving.deserialize_keras_object``.
 
     Parameters
@@ -51,16 +56,24 @@ def rebuilt(config: object, *, keras_2: bool) -> Entry:
         ``model_config``, written by Keras 2 or 3.
     keras_2 : bool
         Written before Keras 3, where ``hard_sigmoid`` was another function.
+    replaced : mapping of str to dict, or None
+        What to put in the place of Lambda layers, by their names; see
+        `daemon.encoders.replacement.replacements`.
 
     Raises
     ------
     Refused
         Names the layer and what to do.
     """
+    rebuilder = _Rebuilder(keras_2, replaced or {})
     try:
-        model = _Rebuilder(keras_2).model(_entry(config))
+        model = rebuilder.model(entry_of(config))
     except RecursionError:
         raise Refused("its description is nested too deeply") from None
+    for name in rebuilder.replaced:
+        if name not in rebuilder.lambdas:
+            have = ", ".join(sorted(rebuilder.lambdas)) or "none"
+            raise Refused(f"it has no Lambda layer {name[:60]!r} to replace (it has {have[:200]})")
     for key in ("input_layers", "output_layers"):
         tensors = model["config"].get(key, [])
         # Keras 2 wrote lists only, and meant the tensor by a list of one.
@@ -70,66 +83,71 @@ def rebuilt(config: object, *, keras_2: bool) -> Entry:
 
 
 class _Rebuilder:
-    def __init__(self, keras_2: bool) -> None:
+    def __init__(self, keras_2: bool, replaced: Mapping[str, Entry]) -> None:
         self.keras_2 = keras_2
+        self.replaced = replaced
+        self.lambdas: set[str] = set()
 
     def model(self, entry: Entry) -> Entry:
         kind, config = entry["class_name"], entry["config"]
-        where = _where(entry)
+        where = in_words(entry)
         if kind not in MODELS:
-            raise Refused(f"{where} is not a keras.Model or keras.Sequential; {_REBUILD}")
+            raise Refused(f"{where} is not a keras.Model or keras.Sequential; {REBUILD}")
         _require_keras_own(entry, where)
         if isinstance(config, list):  # so wrote Keras before 2.2.3 its Sequential models
             config = {"layers": config}
         if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
-            raise Refused(f"{where} does not list its layers; {_REBUILD}")
-        layers = [_entry(layer) for layer in config["layers"]]
-        for layer in layers:
-            if self.keras_2 and _trains(layer.get("inbound_nodes")):
-                raise Refused(
-                    f"{_where(layer)} is called with training=True, which Keras 3 leaves out "
-                    "in use and the Keras 2 that wrote the file does not; build it without, and "
-                    "save it again"
-                )
-        content: Entry = {"name": _text(config.get("name", kind.lower()), where)}
+            raise Refused(f"{where} does not list its layers; {REBUILD}")
+        layers = [entry_of(layer) for layer in config["layers"]]
+        content: Entry = {"name": text(config.get("name", kind.lower()), where)}
         if kind == "Sequential":
             content["layers"] = [self.layer(layer) for layer in _with_input(layers)]
             if config.get("build_input_shape") is not None:
-                content["build_input_shape"] = _plain(config["build_input_shape"], where)
-            return _keras_object("keras", "Sequential", content)
+                content["build_input_shape"] = plain(config["build_input_shape"], where)
+            return keras_object("keras", "Sequential", content)
         # Keras 2 counted a nested model's making as its first call, Keras 3 does not; for the
         # outputs of a functional one it corrects that itself.
         nested = [layer for layer in layers if self.keras_2 and layer["class_name"] in MODELS]
-        sequential = {str(m.get("name")) for m in nested if m["class_name"] == "Sequential"}
-        functional = {str(m.get("name")) for m in nested} - sequential
-        content["layers"] = [
-            {
-                **self.layer(layer),
-                "name": _text(layer.get("name"), where),
-                "inbound_nodes": _renumbered(
-                    _nodes(layer.get("inbound_nodes", []), _where(layer)), sequential | functional
-                ),
-            }
-            for layer in layers
-        ]
+        models = frozenset(str(model.get("name")) for model in nested)
+        sequential = frozenset(
+            str(model.get("name")) for model in nested if model["class_name"] == "Sequential"
+        )
+        content["layers"] = [self.called(layer, models) for layer in layers]
         for key in ("input_layers", "output_layers"):
             if not isinstance(config.get(key), list):
                 # A dict of inputs is ordered by its keys, where channel_10 comes before channel_2.
                 raise Refused(f"{where} has no list as its {key}; build it with lists of tensors")
-            content[key] = _renumbered(_plain(config[key], where), sequential)
-        return _keras_object("keras", "Model", content)
+            content[key] = renumbered(plain(config[key], where), sequential)
+        return keras_object("keras", "Model", content)
+
+    def called(self, entry: Entry, models: frozenset[str]) -> Entry:
+        """A layer of a graph, with how it is called."""
+        where = in_words(entry)
+        name = text(entry.get("name"), where)
+        nodes = calls(entry.get("inbound_nodes", []), where, keras_2=self.keras_2, models=models)
+        done = name_of(entry)
+        if done is None:
+            layer = self.layer(entry)
+            if entry["class_name"] == "Lambda":  # what takes its place knows no mask
+                nodes = [{"args": node["args"], "kwargs": {}} for node in nodes]
+        else:
+            layer, nodes = operation(done, {**entry, "name": name}, nodes, where)
+        return {**layer, "name": name, "inbound_nodes": nodes}
 
     def layer(self, entry: Entry) -> Entry:
-        kind, config, where = entry["class_name"], entry["config"], _where(entry)
+        kind, config, where = entry["class_name"], entry["config"], in_words(entry)
         if kind in MODELS:
             return self.model(entry)
-        operation = kind in MASKING and entry.get("module", OPERATIONS) == OPERATIONS
-        if kind not in LAYERS and not operation:
-            raise Refused(f"{where} is not a layer that eegd runs; {_REBUILD}")
+        if kind == "Lambda":
+            return self.replacement(entry, where)
+        if kind == "Operation":
+            return own_layer(entry, where)
+        if kind in CUDNN:
+            kind = CUDNN[kind]
+        if kind not in LAYERS:
+            raise Refused(f"{where} is not a layer that eegd runs; {REBUILD}")
         if not isinstance(config, dict):
             raise Refused(f"{where} has no settings")
-        if operation:
-            return _keras_object(OPERATIONS, kind, {k: _plain(v, where) for k, v in config.items()})
         _require_keras_own(entry, where)
         if config.get("time_major"):
             raise Refused(
@@ -154,12 +172,25 @@ class _Rebuilder:
         axes = content.get("axis")
         if kind == "BatchNormalization" and isinstance(axes, list) and len(axes) == 1:
             content["axis"] = axes[0]
-        return _keras_object("keras.layers", kind, content)
+        return keras_object("keras.layers", kind, content)
+
+    def replacement(self, entry: Entry, where: str) -> Entry:
+        config = entry["config"]
+        name = config.get("name") if isinstance(config, dict) else None
+        name = str(name or entry.get("name"))
+        self.lambdas.add(name)
+        if name in self.replaced:
+            layer = self.replaced[name]
+            return {**layer, "config": {**layer["config"], "name": name}}
+        raise Refused(
+            f"{where} is code, which eegd never runs; say what it does with `eegd bundle "
+            f"--replace {name[:60]}=…`, or {REBUILD}"
+        )
 
     def setting(self, key: str, value: object, where: str) -> object:
         if key.endswith("_initializer"):
             # A weight that the file does not fill must show.
-            return _keras_object("keras.initializers", "Constant", {"value": float("nan")})
+            return keras_object("keras.initializers", "Constant", {"value": float("nan")})
         if key.endswith(("_regularizer", "_constraint")):
             return None
         if key.endswith("activation"):
@@ -167,34 +198,28 @@ class _Rebuilder:
         if key == "dtype":
             return _dtype(value, where)
         if key in ("layer", "backward_layer", "cell") and value is not None:
-            return self.layer(_entry(value))
+            return self.layer(entry_of(value))
         if key == "cells" and isinstance(value, list):
-            return [self.layer(_entry(cell)) for cell in value]
-        return _plain(value, where)
+            return [self.layer(entry_of(cell)) for cell in value]
+        return plain(value, where)
 
-    def activation(self, value: object, where: str) -> str | None:
+    def activation(self, value: object, where: str) -> str | Entry | None:
         if (
             isinstance(value, dict)
             and value.get("class_name") == "function"
             and value.get("module") in ("builtins", "keras.activations")
-            and value.get("registered_name") in (None, value.get("config"))
+            and value.get("registered_name") in (None, "function", value.get("config"))
         ):
             value = value.get("config")
         if value is None:
             return None
+        if value == HARD_SIGMOID_2 or (value == "hard_sigmoid" and self.keras_2):
+            function = {"class_name": "function", "config": HARD_SIGMOID_2}
+            return {"module": "builtins", **function, "registered_name": "function"}
         if not isinstance(value, str) or value not in ACTIVATIONS:
             named = f" {value[:40]!r}" if isinstance(value, str) else ""
-            raise Refused(f"{where} has an activation{named} that is not Keras's own; {_REBUILD}")
-        if value == "hard_sigmoid" and self.keras_2:
-            raise Refused(
-                f"{where} uses hard_sigmoid, which is another function in Keras 3 than in the "
-                f"Keras 2 that wrote the file; retrain it with sigmoid, or with Keras 3"
-            )
+            raise Refused(f"{where} has an activation{named} that is not Keras's own; {REBUILD}")
         return value
-
-
-def _keras_object(module: str, kind: str, config: Entry) -> Entry:
-    return {"module": module, "class_name": kind, "config": config, "registered_name": None}
 
 
 def _neutral(kind: str, key: str, value: object, where: str) -> bool:
@@ -214,24 +239,6 @@ def _neutral(kind: str, key: str, value: object, where: str) -> bool:
     return False
 
 
-def _entry(value: object) -> Entry:
-    if (
-        not isinstance(value, dict)
-        or not isinstance(value.get("class_name"), str)
-        or "config" not in value
-    ):
-        raise Refused("its description is not one of Keras layers; save it with model.save()")
-    return value
-
-
-def _where(entry: Entry) -> str:
-    """The layer in a message; its names come from outside, so quoted and short."""
-    config = entry["config"]
-    name = entry.get("name") or (config.get("name") if isinstance(config, dict) else None)
-    named = f"{name[:60]!r} " if isinstance(name, str) else ""
-    return f"layer {named}of class {entry['class_name'][:60]!r}"
-
-
 def _require_keras_own(entry: Entry, where: str) -> None:
     """Refuse a layer of one's own that has the name of a Keras layer."""
     module = entry.get("module", "keras")
@@ -241,7 +248,7 @@ def _require_keras_own(entry: Entry, where: str) -> None:
         or not MODULES.fullmatch(module)
         or registered not in (None, entry["class_name"])
     ):
-        raise Refused(f"{where} is not Keras's own, it is from {str(module)[:60]!r}; {_REBUILD}")
+        raise Refused(f"{where} is not Keras's own, it is from {str(module)[:60]!r}; {REBUILD}")
 
 
 def _with_input(layers: list[Entry]) -> list[Entry]:
@@ -253,48 +260,7 @@ def _with_input(layers: list[Entry]) -> list[Entry]:
     shape = config.get("batch_input_shape")
     if shape is None:
         return layers
-    return [_keras_object("keras.layers", "InputLayer", {"batch_shape": shape}), *layers]
-
-
-def _nodes(value: object, where: str) -> object:
-    """How a layer is called: plain values and references to other layers' outputs."""
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        config = value.get("config")
-        if not isinstance(config, dict):
-            raise Refused(f"{where} is called on something that is not a tensor")
-        return {"class_name": "__keras_tensor__", "config": _plain(config, where)}
-    if isinstance(value, list):
-        return [_nodes(item, where) for item in value]
-    if isinstance(value, dict) and "class_name" not in value:
-        return {key: _nodes(item, where) for key, item in value.items()}
-    return _plain(value, where)
-
-
-def _trains(nodes: object) -> bool:
-    """Whether a call says ``training=True``, which in Keras 2 holds in `predict` too."""
-    if isinstance(nodes, dict):
-        return nodes.get("training") is True or any(map(_trains, nodes.values()))
-    return isinstance(nodes, list) and any(map(_trains, nodes))
-
-
-def _renumbered(calls: object, models: set[str]) -> object:
-    """References [name, call, tensor, …] with the calls of these models counted from 0, not 1."""
-    if not isinstance(calls, list):
-        return calls
-    if len(calls) > 2 and isinstance(calls[0], str) and isinstance(calls[1], int):
-        return [calls[0], calls[1] - (calls[0] in models), *calls[2:]]
-    return [_renumbered(call, models) for call in calls]
-
-
-def _plain(value: object, where: str) -> object:
-    if isinstance(value, list):
-        return [_plain(item, where) for item in value]
-    if isinstance(value, dict):
-        if "class_name" in value:
-            kind = str(value["class_name"])[:60]
-            raise Refused(f"{where} holds an object of class {kind!r}; {_REBUILD}")
-        return {key: _plain(item, where) for key, item in value.items()}
-    return value
+    return [keras_object("keras.layers", "InputLayer", {"batch_shape": shape}), *layers]
 
 
 def _dtype(value: object, where: str) -> str | None:
@@ -306,11 +272,5 @@ def _dtype(value: object, where: str) -> str | None:
         config = value.get("config")
         value = config.get("name") if isinstance(config, dict) else None
     if value is not None and (not isinstance(value, str) or value not in DTYPES):
-        raise Refused(f"{where} has a dtype that eegd does not run; {_REBUILD} in float32")
-    return value
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise Refused(f"{where} has a name that is not text")
+        raise Refused(f"{where} has a dtype that eegd does not run; {REBUILD} in float32")
     return value

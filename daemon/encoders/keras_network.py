@@ -92,8 +92,11 @@ class KerasNetwork:
 def as_built(model: keras.Model, device: str, layout: Layout) -> Run:
     """Run any model as Keras built it, traced once."""
     several = len(model.inputs) > 1
+    # TensorFlow's own convolutions take channels first on a GPU only, XLA's take them anywhere.
+    layers = model._flatten_layers()
+    first = any(getattr(layer, "data_format", None) == "channels_first" for layer in layers)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=first or None)
     def classify(inputs: list[tf.Tensor]) -> tf.Tensor:
         # As `predict` calls it: then no layer draws lots, however it was called when it was built.
         return model(inputs if several else inputs[0], training=False)
@@ -101,7 +104,12 @@ def as_built(model: keras.Model, device: str, layout: Layout) -> Run:
     def run(samples: Float32) -> Float32:
         with tf.device(device):
             inputs = [tf.constant(one) for one in model_inputs(samples, layout)]
-            output: Float32 = classify(inputs).numpy()[0]
+            try:
+                output: Float32 = classify(inputs).numpy()[0]
+            except tf.errors.OpError as error:
+                # Before it stands where in Keras the operation was made.
+                said = clean(str(error).rpartition("\n\n")[2].partition("\n")[0], 200)
+                raise UsageError(f"the model does not run on {device}: {said}") from None
         return output
 
     return run

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from daemon.encoders.stack import Lstm, Stack, gates_first
+from daemon.encoders.vocabulary import HARD_SIGMOID_2
 from daemon.records import Float32
 
 Function = Callable[[Float32], Float32]
@@ -28,6 +29,11 @@ def _sigmoid(x: Float32) -> Float32:
 
 def _hard_sigmoid(x: Float32) -> Float32:
     clipped: Float32 = np.clip(x / np.float32(6) + np.float32(0.5), np.float32(0), np.float32(1))
+    return clipped
+
+
+def _hard_sigmoid_2(x: Float32) -> Float32:
+    clipped: Float32 = np.clip(np.float32(0.2) * x + np.float32(0.5), np.float32(0), np.float32(1))
     return clipped
 
 
@@ -62,6 +68,7 @@ FUNCTIONS: dict[str, Function] = {
     "softmax": _softmax,
     "relu": _relu,
     "hard_sigmoid": _hard_sigmoid,
+    HARD_SIGMOID_2: _hard_sigmoid_2,
     "elu": _elu,
     "softsign": _softsign,
     "softplus": _softplus,

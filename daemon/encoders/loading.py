@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from daemon.contract import Contract, read_contract
-from daemon.encoders import bundle, container, cores
+from daemon.contract import Contract, is_bundle, read_contract
+from daemon.encoders import additions, bundle, container, cores, saved_model  # noqa: F401
 from daemon.encoders.bundle import Seal
+from daemon.encoders.description import Entry, Refused
 from daemon.encoders.fuse import may_fuse
-from daemon.encoders.inspection import Refused
 from daemon.encoders.keras_network import KerasNetwork
 from daemon.encoders.network import Network
 from daemon.encoders.onnx_network import load_onnx
@@ -90,7 +91,7 @@ def load(path: Path, contract: Contract | None) -> LoadedModel:
         contract; the bundle is not what it was when it was written; or there are two contracts,
         or none. One line that says what to do.
     """
-    if not path.is_dir():
+    if not is_bundle(path):
         _require_model_file(path)
         return _fitted(path, read_contract(path, contract), verdict=None, seal=None)
     seal = bundle.verified(path)
@@ -98,17 +99,29 @@ def load(path: Path, contract: Contract | None) -> LoadedModel:
     return _fitted(file, read_contract(path, contract), _verdict(path / "report.json"), seal)
 
 
-def load_keras(path: Path) -> keras.Model:
-    """The model in a ``.keras``, ``.h5`` or ``.hdf5`` file of Keras 2 or 3, not compiled.
+def load_keras(
+    path: Path,
+    *,
+    architecture: Path | None = None,
+    replaced: Mapping[str, Entry] | None = None,
+) -> keras.Model:
+    """The model in a ``.keras``, ``.h5`` or ``.hdf5`` file or SavedModel of Keras 2 or 3.
 
-    Its layers are Keras's own classes. Initializers, regularizers and constraints are left out.
+    It is not compiled. Its layers are Keras's own classes and `daemon.encoders.additions`.
+    Initializers, regularizers and constraints are left out.
+
+    Parameters
+    ----------
+    path : Path
+    architecture, replaced
+        See `daemon.encoders.container.opened`.
 
     Raises
     ------
     UsageError
         The file is missing, damaged, or holds more than Keras's own layers. One line.
     """
-    return _load(path)[0]
+    return _load(path, None, architecture, replaced)[0]
 
 
 def _fitted(path: Path, contract: Contract, verdict: str | None, seal: Seal | None) -> LoadedModel:
@@ -122,7 +135,13 @@ def _fitted(path: Path, contract: Contract, verdict: str | None, seal: Seal | No
     )
 
 
-def load_network(path: Path, seal: Seal | None = None) -> tuple[Network, str]:
+def load_network(
+    path: Path,
+    seal: Seal | None = None,
+    *,
+    architecture: Path | None = None,
+    replaced: Mapping[str, Entry] | None = None,
+) -> tuple[Network, str]:
     """The model in a file, and the SHA-256 of the file.
 
     Raises
@@ -133,19 +152,26 @@ def load_network(path: Path, seal: Seal | None = None) -> tuple[Network, str]:
     if path.suffix.lower() == ONNX:
         _require_model_file(path)
         return load_onnx(path, seal)
-    model, sha256 = _load(path, seal)
+    model, sha256 = _load(path, seal, architecture, replaced)
     try:
         return KerasNetwork(model), sha256
     except UsageError as error:
         raise UsageError(f"model {path}: {error}") from None
 
 
-def _load(path: Path, seal: Seal | None = None) -> tuple[keras.Model, str]:
+def _load(
+    path: Path,
+    seal: Seal | None = None,
+    architecture: Path | None = None,
+    replaced: Mapping[str, Entry] | None = None,
+) -> tuple[keras.Model, str]:
     """The model and the SHA-256 of its file."""
     _require_model_file(path)
     with tempfile.TemporaryDirectory(prefix="eegd-") as folder:
         try:
-            file = container.opened(path, Path(folder), seal)
+            file = container.opened(
+                path, Path(folder), seal=seal, architecture=architecture, replaced=replaced
+            )
         except (Refused, OSError) as error:
             raise UsageError(f"model {path}: {error}") from None
         if may_fuse(file.config):  # to be decided before TensorFlow begins
@@ -173,6 +199,8 @@ def _load(path: Path, seal: Seal | None = None) -> tuple[keras.Model, str]:
 def _require_model_file(path: Path) -> None:
     if not path.exists():
         raise UsageError(f"model {path} does not exist")
+    if saved_model.is_one(path):
+        return
     if path.suffix.lower() not in (*container.SUFFIXES, ONNX):
         raise UsageError(f"model {path} is none of {', '.join((*container.SUFFIXES, ONNX))}")
     if not path.is_file():
@@ -192,11 +220,8 @@ def _bundled_model(folder: Path) -> Path:
     found = [folder / name for name in bundle.MODELS if (folder / name).exists()]
     if len(found) == 1:
         return found[0]
-    if (folder / "saved_model.pb").exists():
-        raise UsageError(
-            f"model {folder} is a TensorFlow SavedModel, which Keras 3 does not load: save it "
-            f"again with model.save('model.keras')"
-        )
+    if not found and saved_model.is_one(folder):
+        return folder
     has = ", ".join(file.name for file in found) or "none"
     raise UsageError(f"model bundle {folder} needs one of {', '.join(bundle.MODELS)} and has {has}")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.encoders.bundle import Seal
-from daemon.encoders.inspection import Refused
+from daemon.encoders.description import Refused
 from daemon.text import clean
 
 MAX_FILE = (1 << 31) - (1 << 20)  # what a protocol buffer can hold, less its own frame

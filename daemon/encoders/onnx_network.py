@@ -14,8 +14,8 @@ import numpy as np
 
 from daemon.encoders import onnx_file
 from daemon.encoders.bundle import Seal
+from daemon.encoders.description import Refused
 from daemon.encoders.fuse import NotFusableError
-from daemon.encoders.inspection import Refused
 from daemon.encoders.network import Layer, Library, Network, Run, Tensor
 from daemon.encoders.stack import Stack
 from daemon.errors import UsageError, with_extra

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from daemon.encoders import additions
+from daemon.encoders.vocabulary import HARD_SIGMOID_2
 from daemon.records import Float32
 
 GATES = 4  # in Keras's order: input, forget, cell, output
@@ -88,6 +91,11 @@ class Stack:
         return sum(2 * (lstm.kernel.size + lstm.recurrent.size) for lstm in self.lstms)
 
 
+def activation_of(name: str) -> Any:
+    """The activation that a `Lstm` or `Dense` names."""
+    return additions.hard_sigmoid if name == HARD_SIGMOID_2 else keras.activations.get(name)
+
+
 def gates_first(weights: Float32) -> Float32:
     """Columns i, f, candidate, o → i, f, o, candidate, so that one call opens all three gates."""
     i, f, candidate, o = np.split(weights, GATES, axis=-1)
@@ -129,9 +137,9 @@ class Recurrence:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One step of one layer: h and c, (batch, units) each, after `project`'s row for it."""
         lstm = self.stack.lstms[layer]
-        activation = keras.activations.get(lstm.activation)
+        activation = activation_of(lstm.activation)
         gates = projected + tf.matmul(h, self._weights[layer][1])
-        opened = keras.activations.get(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
+        opened = activation_of(lstm.recurrent_activation)(gates[:, : 3 * lstm.units])
         candidate = activation(gates[:, 3 * lstm.units :])
         i, f, o = tf.split(opened, 3, axis=-1)
         c = f * c + i * candidate
@@ -152,7 +160,7 @@ class Recurrence:
     def head(self, encoding: tf.Tensor) -> tf.Tensor:
         """The Dense layers: (batch, units of the last LSTM) → (batch, outputs)."""
         for dense in self.stack.denses:
-            activation = keras.activations.get(dense.activation)
+            activation = activation_of(dense.activation)
             encoding = activation(tf.matmul(encoding, dense.kernel) + dense.bias)
         return encoding
 

@@ -41,6 +41,8 @@ _ACTIVATIONS = """
     threshold
 """
 ACTIVATIONS = frozenset(_ACTIVATIONS.split())
+# The hard_sigmoid of Keras 2, another function than that of Keras 3; `daemon.encoders.additions`.
+HARD_SIGMOID_2 = "eegd>hard_sigmoid_2"
 
 DTYPES = frozenset(
     [
@@ -57,9 +59,8 @@ MODULES = re.compile(
     r"(\.(layers|models|engine)(\.\w+)*)?"
 )
 
-# Keras 3 writes what a Masking layer computes as operations of their own.
-MASKING = frozenset({"Any", "NotEqual"})
-OPERATIONS = "keras.src.ops.numpy"
+# Keras 2 had its LSTM and GRU for GPUs in classes of their own.
+CUDNN: Mapping[str, str] = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 
 
 class Setting(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 
 from daemon.encoders.container import opened
 from daemon.encoders.described import guessed
-from daemon.encoders.inspection import Refused
+from daemon.encoders.description import Refused
 from daemon.encoders.onnx_network import load_onnx
 from daemon.errors import EegdError
 from daemon.offline.session import read_session
