@@ -5,8 +5,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 # What differs between Pythons, and the Keras that each of them has: the core and the loading of models.
 LIGHT := architectures bare bundle calls conditioning config contract decision engines fuse hdf5 intake \
-	lane loading montage old_files operations pick pipeline quality reorder replacement resampling ring \
-	saved_model steps text timeline units validation weights
+	lane layout loading montage old_files operations per_window pick pipeline quality reorder replacement resampling ring \
+	saved_model shapes steps text timeline units validation weights
 
 .PHONY: demo test test-python braindecode doctor exactness timeline soak faults soak-faults dashboard-soak views-latency \
 	pictures fuzz check format demo-model training-speed

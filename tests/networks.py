@@ -7,6 +7,7 @@ Human Brain Mapping 38 (2017). Small, with random weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -117,6 +118,13 @@ NETWORKS: dict[str, tuple[Callable[[ModuleType, Layout], Any], tuple[Layout, ...
     "Bi-LSTM": (bi_lstm, TIME_FIRST),
     "TCN": (tcn, TIME_FIRST),
 }
+
+
+def written(k: ModuleType, suffix: str, model: Any, folder: Path) -> Path:
+    """``model`` as a file of ``suffix``, or without one as a SavedModel's folder."""
+    path = folder / f"net{suffix}"
+    model.save(path, **({} if suffix else {"save_format": "tf"}))
+    return path
 
 
 def randomised(model: Any) -> Any:

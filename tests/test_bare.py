@@ -103,7 +103,7 @@ def test_architecture_and_weights_become_one_file(tmp_path: Path, k: ModuleType,
     bare.adopt(tmp_path / weights, out, GIVEN, None, architecture=tmp_path / "mine.json")
     assert bundle.verified(out)
     samples = np.random.default_rng(0).normal(size=(2, 20, 3)).astype(np.float32)
-    np.testing.assert_allclose(load(out, None).model(samples), written(samples), atol=1e-6)
+    np.testing.assert_allclose(load(out, None).network.model(samples), written(samples), atol=1e-6)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"class_name": "Lambda", "config": {}}'])
@@ -141,7 +141,7 @@ def test_a_named_operation_takes_a_lambdas_place(tmp_path: Path, suffix: str, se
     out = tmp_path / "bundle"
     bare.adopt(path, out, GIVEN, None, replaced=replacements(["lambda_1=mean:1"]))
     samples = np.random.default_rng(0).normal(size=(2, 20, 3)).astype(np.float32)
-    np.testing.assert_allclose(load(out, None).model(samples), written(samples), atol=1e-7)
+    np.testing.assert_allclose(load(out, None).network.model(samples), written(samples), atol=1e-7)
     replaced = replacements(["lambda_1=mean:1", "other=square"])
     with pytest.raises(UsageError, match=r"no Lambda layer 'other' to replace \(it has lambda_1\)"):
         bare.adopt(path, tmp_path / "second", GIVEN, None, replaced=replaced)

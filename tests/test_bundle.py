@@ -64,7 +64,7 @@ def _read(folder: Path, into: Path) -> None:
     """As `daemon.encoders.loading.load` does: the model is no Keras file, which is seen last."""
     seal = bundle.verified(folder)
     with pytest.raises(Refused):
-        container.opened(folder / "model.keras", into, seal)
+        container.opened(folder / "model.keras", into, seal=seal)
 
 
 @pytest.mark.parametrize("name", FILES)

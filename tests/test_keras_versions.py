@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jobs import job
 from shared import CASES, needs_cases
 
 from daemon.encoders import engines
 from daemon.encoders.loading import load_keras
+from daemon.encoders.plan import plan
 from daemon.errors import UsageError
 
 pytestmark = needs_cases
@@ -60,8 +62,7 @@ def test_gives_its_writers_answer_or_says_why_not(path: Path) -> None:
 
 def test_channels_first_run_on_a_processor() -> None:
     model = load_keras(FOLDER / "channels_first.keras")
-    plan = engines.plan(model, "auto", "cpu", window=64, hop=8)
-    engine, _ = engines.build(plan, model, per_channel=False, window=64, hop=8)
+    engine, _ = engines.build(plan(job(model, 64, 8), "auto", "cpu"))
     samples = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
     kernel, bias, dense, offset = (np.asarray(weight, np.float64) for weight in model.weights)
     # The model in NumPy: (channels, time) is what its convolution runs over, 3 steps at a time.

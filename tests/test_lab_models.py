@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tf_keras
-from networks import CHANNELS, CLASSES, NETWORKS, STEPS, randomised
+from networks import CHANNELS, CLASSES, NETWORKS, STEPS, randomised, written
 
 from daemon.contract import Contract
 from daemon.encoders import engines, loading
@@ -49,14 +49,23 @@ def contract(layout: Layout | None, per_window: object = PER_WINDOW) -> Contract
     )
 
 
+FORMS = [
+    pytest.param(keras, ".keras", id="Keras 3 .keras"),
+    pytest.param(tf_keras, ".h5", id="Keras 2 .h5"),
+    pytest.param(tf_keras, "", id="Keras 2 SavedModel"),
+]
+if "CI" in os.environ:
+    FORMS.append(pytest.param(keras, ".h5", id="Keras 3 .h5"))
+    FORMS.append(pytest.param(tf_keras, ".keras", id="Keras 2 .keras"))
+
+
 @pytest.mark.parametrize(("name", "layout"), CASES)
-@pytest.mark.parametrize("k", [keras, tf_keras], ids=["Keras 3", "Keras 2"])
+@pytest.mark.parametrize(("k", "suffix"), FORMS)
 def test_it_is_accepted_with_the_printed_line_and_answers_as_itself(
-    tmp_path: Path, name: str, layout: Layout, k: ModuleType
+    tmp_path: Path, name: str, layout: Layout, k: ModuleType, suffix: str
 ) -> None:
     model = randomised(NETWORKS[name][0](k, layout))
-    path = tmp_path / ("net.keras" if k is keras else "net.h5")
-    model.save(path)
+    path = written(k, suffix, model, tmp_path)
     if layout != STANDARD:
         with pytest.raises(UsageError) as refused:
             loading.load(path, contract(None))

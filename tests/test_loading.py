@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 import tf_keras
 import yaml
+from jobs import job
 
 from daemon.contract import Contract
 from daemon.encoders import engines
 from daemon.encoders.architectures import channel_lstm, common_lstm
 from daemon.encoders.loading import load, load_keras
+from daemon.encoders.plan import plan
 from daemon.errors import UsageError
 from daemon.layout import PER_CHANNEL, STANDARD
 from daemon.rehearsal.demo import BUNDLE
@@ -768,9 +770,9 @@ def test_an_lstm_of_keras_2_with_hard_sigmoid_streams(tmp_path: Path) -> None:
     loaded = load_keras(saved(written, tmp_path / "model.h5"))
     samples = np.random.default_rng(0).normal(size=(1, STEPS, CHANNELS)).astype(np.float32)
     for kind in ("streaming", "window"):
-        plan = engines.plan(loaded, kind, "cpu", window=STEPS, hop=5)
-        engine, _ = engines.build(plan, loaded, per_channel=False, window=STEPS, hop=5)
-        assert plan.stack is not None
+        planned = plan(job(loaded, STEPS, 5), kind, "cpu")
+        engine, _ = engines.build(planned)
+        assert planned.stack is not None
         answer = engine.feed(samples[0], True)
         np.testing.assert_allclose(answer, written(samples)[0], atol=1e-6)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import keras
 import numpy as np
 import onnx_models
 import pytest
 import tf_keras
-from networks import NETWORKS, randomised
+from networks import NETWORKS, randomised, written
 from programs import (
     eegd,
     open_inlet,
@@ -37,24 +39,25 @@ pytestmark = [
 ]
 
 
-def eegnet_of_keras_2(folder: Path) -> tuple[Path, dict[str, object], Answer]:
-    layout = ("channels", "steps", "1")
-    model = randomised(NETWORKS["EEGNet"][0](tf_keras, layout))
-    model.save(folder / "net.h5")
-    return (
-        folder / "net.h5",
-        {"layout": [*layout]},
-        lambda window: model.predict(model_inputs(window, layout)[0], verbose=0)[0],
-    )
+Made = tuple[Path, dict[str, object], Answer]
 
 
-def bi_lstm_of_keras_3(folder: Path) -> tuple[Path, dict[str, object], Answer]:
-    model = randomised(NETWORKS["Bi-LSTM"][0](keras, ("steps", "channels")))
-    model.save(folder / "net.keras")
-    return folder / "net.keras", {}, lambda window: model.predict(window.T[None], verbose=0)[0]
+def of_keras(k: ModuleType, suffix: str, name: str) -> Callable[[Path], Made]:
+    """A network in the layout that is usual for it."""
+
+    def make(folder: Path) -> Made:
+        build, (layout, *_) = NETWORKS[name]
+        model = randomised(build(k, layout))
+        return (
+            written(k, suffix, model, folder),
+            {"layout": [*layout]},
+            lambda window: model.predict(model_inputs(window, layout)[0], verbose=0)[0],
+        )
+
+    return make
 
 
-def onnx_with_logits(folder: Path) -> tuple[Path, dict[str, object], Answer]:
+def onnx_with_logits(folder: Path) -> Made:
     def answer(window: np.ndarray) -> np.ndarray:
         powered = np.exp(onnx_models.answer(window))
         return powered / powered.sum()
@@ -63,9 +66,23 @@ def onnx_with_logits(folder: Path) -> tuple[Path, dict[str, object], Answer]:
     return path, {"layout": ["channels", "steps"], "output": "logits"}, answer
 
 
-@pytest.mark.parametrize("make", [eegnet_of_keras_2, bi_lstm_of_keras_3, onnx_with_logits])
+CASES = {
+    "EEGNet of Keras 2": of_keras(tf_keras, ".h5", "EEGNet"),
+    "ShallowConvNet as a SavedModel": of_keras(tf_keras, "", "ShallowConvNet"),
+    "ONNX with logits": onnx_with_logits,
+}
+if "CI" in os.environ:
+    CASES |= {
+        "DeepConvNet of Keras 3": of_keras(keras, ".keras", "DeepConvNet"),
+        "CNN-LSTM of Keras 3": of_keras(keras, ".h5", "CNN-LSTM"),
+        "Bi-LSTM of Keras 3": of_keras(keras, ".keras", "Bi-LSTM"),
+        "TCN of Keras 2": of_keras(tf_keras, ".keras", "TCN"),
+    }
+
+
+@pytest.mark.parametrize("make", CASES.values(), ids=CASES.keys())
 def test_every_window_is_answered_as_the_model_itself_does(
-    make: Callable[[Path], tuple[Path, dict[str, object], Answer]], tmp_path: Path
+    make: Callable[[Path], Made], tmp_path: Path
 ) -> None:
     path, more, answer = make(tmp_path)
     onnx = path.suffix == ".onnx"

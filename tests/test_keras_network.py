@@ -1,4 +1,4 @@
-"""The window engine on models as Keras built them."""
+"""Models run as Keras built them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from daemon.encoders.window import as_built
+from daemon.encoders.keras_network import as_built
 from daemon.errors import UsageError
+from daemon.layout import STANDARD
 
 WINDOW, CHANNELS = 24, 4
 L = keras.layers
@@ -28,7 +29,7 @@ def test_channels_first_run_on_a_processor() -> None:
     """TensorFlow's own convolutions refuse them there."""
     last, first = convolutional("channels_last"), convolutional("channels_first")
     first.set_weights(last.get_weights())
-    answers = [as_built(model, "/CPU:0", per_channel=False)(SAMPLES) for model in (last, first)]
+    answers = [as_built(model, "/CPU:0", STANDARD)(SAMPLES) for model in (last, first)]
     np.testing.assert_allclose(answers[1], answers[0], rtol=0, atol=1e-6)
 
 
@@ -37,5 +38,5 @@ def test_what_goes_wrong_as_it_runs_is_said_in_one_line() -> None:
     inverse = L.Lambda(lambda x: tf.linalg.inv(0 * tf.matmul(x, x, transpose_b=True)))(eeg)
     model = keras.Model(eeg, L.Dense(3)(L.Flatten()(inverse)))
     with pytest.raises(UsageError, match=r"does not run on /CPU:0: .*not invertible") as e:
-        as_built(model, "/CPU:0", per_channel=False)(SAMPLES)
+        as_built(model, "/CPU:0", STANDARD)(SAMPLES)
     assert "\n" not in str(e.value)
