@@ -41,7 +41,7 @@ def layout_of(written: object) -> Layout:
         It is none of `LAYOUTS`.
     """
     if isinstance(written, Sequence) and not isinstance(written, str):
-        axes = tuple(" ".join(str(axis).replace("*", " * ").split()) for axis in written)
+        axes = tuple(" ".join(str(axis).replace("*", " * ").split()).lower() for axis in written)
         if axes in LAYOUTS:
             return axes
     raise ValueError(f"is none of {', '.join(map(layout_text, LAYOUTS))}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from daemon.text import clean
 
 _LARGEST = 10**15  # of the whole numbers that are written out
 _LENGTH = 60
+
+_EXPONENT = re.compile(r"([+-]?\d+)(\.\d*)?[eE]([+-])?(\d+)")
 
 _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "bool_type": lambda said: "be true or false",
@@ -82,9 +85,17 @@ def _mend(code: str, value: object) -> str:
     """How to write what was probably meant."""
     if code == "string_type" and isinstance(value, bool | int | float | datetime.date):
         return ": write it in quotes"
+    if code == "float_type" and isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return f": in YAML it is written {_EXPONENT.sub(_spelled_out, value)}"
     if code in ("bool_type", "float_type", "int_type") and isinstance(value, str) and value:
         return ": write it without quotes" if _is_plain(code, value) else ""
     return ""
+
+
+def _spelled_out(number: re.Match[str]) -> str:
+    """``1e-8`` as YAML reads a number: with a point, and a sign before the exponent."""
+    digits, point, sign, exponent = number.groups()
+    return f"{digits}{point or '.0'}e{sign or '+'}{exponent}"
 
 
 def _is_plain(code: str, text: str) -> bool:

@@ -234,7 +234,13 @@ class _Comparison:
                 f"(it has {_listed(labels)})"
             )
         for label, at in found.items():
-            if len(at) > 1:
+            announced = {normal_label(self._stream.labels[index]) for index in at}
+            if len(at) > 1 and len(announced) > 1 and self._overrides.rename:
+                self.differences.append(
+                    f"stream.rename gives another channel the name of {label}: number "
+                    f"{' and '.join(self._place(index) for index in at)}; rename both, or neither"
+                )
+            elif len(at) > 1:
                 self.differences.append(
                     f"more than one channel is labelled {label}: number "
                     f"{' and '.join(self._place(index) for index in at)} of "

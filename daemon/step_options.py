@@ -34,7 +34,8 @@ class Causal(Strict):
             if str(key).casefold() in _NOT_CAUSAL:
                 raise ValueError(
                     f"{key} filters forward and backward, which takes samples that live data do "
-                    "not have yet; use causal steps, such as {highpass: 0.5}, in training too"
+                    "not have yet; use causal steps, such as {highpass: 0.5}, in training too "
+                    "(within whole windows, under per_window, filters do so by themselves)"
                 )
         return content
 

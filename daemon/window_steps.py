@@ -43,6 +43,8 @@ class MinMax(Strict):
 
 _FLAGS = ("demean", "detrend")
 _MAPPINGS = ("zscore", "minmax")
+_EXAMPLES = {"reference": "average", "scale": "1.0e+6", "bandpass": "[1, 40]", "notch": "50"}
+_EXAMPLES |= {"highpass": "0.5", "lowpass": "40"}
 
 
 class WindowStep(Filter):
@@ -78,11 +80,12 @@ class WindowStep(Filter):
             return {content: True}
         if content in _MAPPINGS:
             return {content: {}}
-        if isinstance(content, str):
+        if isinstance(content, str) and content in cls.model_fields:
             # pydantic takes no TypeError.
+            raise ValueError(f"{content} needs a value, as in {{{content}: {_EXAMPLES[content]}}}")
+        if isinstance(content, str):
             raise ValueError(  # noqa: TRY004
-                f"{content!r} is no step: write one of {', '.join((*_FLAGS, *_MAPPINGS))}, or a "
-                "mapping of one key, as {scale: 1.0e6}"
+                f"{content!r} is no step: there are {', '.join(cls.model_fields)}"
             )
         return content
 

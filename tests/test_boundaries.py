@@ -30,3 +30,8 @@ def test_what_was_never_acquired_is_no_sample() -> None:
     gaps, received = gaps_of([(0.2, 0.3, "BAD_ACQ_SKIP")], 100, RATE)
     assert np.flatnonzero(~received).tolist() == [*range(20, 50)]
     assert gaps == {}
+
+
+def test_a_known_length_counts_more_than_an_unknown_one() -> None:
+    notes = [(0.5, 0.0, "boundary"), (0.5, 0.3, "boundary")]
+    assert gaps_of(notes, 100, RATE)[0] == {50: 0.3}

@@ -76,3 +76,27 @@ def test_a_model_that_no_contract_fits_is_refused_with_the_reason(
         described(path)
     assert said in str(refused.value)
     assert str(refused.value).startswith(f"model {path}: ")
+
+
+def test_a_recurrent_model_is_not_proposed_with_swapped_axes(tmp_path: Path) -> None:
+    for n, first in enumerate((L.LSTM(4), L.Bidirectional(L.LSTM(4)))):
+        layers = [L.GaussianNoise(0.1), first, L.Dense(3, activation="softmax")]
+        text = described(saved(tmp_path / f"net{n}.keras", *layers, shape=(32, 1536))).text()
+        assert "layout: [channels, steps]" not in text
+        assert "    window: 32\n" in text
+        assert "the axes are swapped: build it with\n    # input_shape=(1536, 32) and train" in text
+    right = described(saved(tmp_path / "right.keras", L.LSTM(4), L.Dense(3), shape=(1536, 32)))
+    assert "swapped" not in right.text()
+
+
+def test_logits_are_known_behind_what_averages_them(tmp_path: Path) -> None:
+    layers = [L.Conv1D(1, 3), L.GlobalAveragePooling1D()]
+    found = described(saved(tmp_path / "net.keras", *layers, shape=(200, 3)))
+    assert found.guess is not None
+    assert found.guess.logits
+
+
+def test_one_output_that_never_changes_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.keras", L.LSTM(4), L.Dense(1, activation="softmax"), shape=(20, 3))
+    with pytest.raises(UsageError, match="over itself, which never changes: end it with a sigmoid"):
+        described(path)

@@ -163,6 +163,14 @@ def test_codes_in_the_range_of_the_eeg(tmp_path: Path) -> None:
     assert list(recording.markers) == FOUND["held"]
 
 
+def test_codes_in_a_range_too_coarse_for_them_are_as_they_are_stored(tmp_path: Path) -> None:
+    held = [*[0] * 100, *[1] * 100, *[2] * 100, *[3] * 1700]
+    trigger = Channel("TRIG", held, physical=("-187500", "187500"))
+    path = tmp_path / "my.edf"
+    path.write_bytes(edf([Channel("C3", [0] * 2000), trigger]))
+    assert [text for _, text in read_recording(path).markers] == ["1", "2", "3"]
+
+
 def test_a_trigger_channel_that_the_model_needs_stays(tmp_path: Path) -> None:
     content = edf([*EEG, Channel("Event", HELD, **EXACT)])
     assert read(tmp_path, content).markers

@@ -251,3 +251,11 @@ def test_the_time_of_a_window_and_the_hop_that_keeps_up_are_said() -> None:
     timed = replace(plan, seconds=0.01)
     assert timed.speed(200.0).endswith(": a window.hop of 3 or more keeps up at 200 Hz")
     assert planned(common_lstm(WINDOW, CHANNELS, units=(5,))).speed(200.0) == ""
+
+
+def test_outputs_that_are_no_numbers_are_refused_whatever_they_should_be() -> None:
+    layers = [keras.Input((WINDOW, CHANNELS)), L.Conv1D(3, 3), L.Flatten(), L.Dense(3)]
+    model = keras.Sequential(layers)
+    model.set_weights([np.full(weight.shape, np.nan) for weight in model.get_weights()])
+    with pytest.raises(UsageError, match="not finite numbers"):
+        engines.build(planned(model, logits=True))

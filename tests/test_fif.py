@@ -77,6 +77,11 @@ def test_events_in_a_file_beside_are_markers_where_it_has_none(tmp_path: Path):
     raw.set_annotations(None)
     assert _read(tmp_path / "a_raw.fif", raw, overwrite=True).markers == ((2.0, "13"), (4.0, "21"))
     assert _read(tmp_path / "b_raw.fif", raw).markers == ()
+    mne.write_events(tmp_path / "b_raw-eve.fif", events, verbose="error")
+    assert read_recording(tmp_path / "b_raw.fif").markers == ((2.0, "13"), (4.0, "21"))
+    (tmp_path / "a-eve.fif").write_bytes(b"rubbish")
+    with pytest.raises(UsageError, match=r"a-eve\.fif .*corrupt"):
+        read_recording(tmp_path / "a_raw.fif")
 
 
 def test_what_was_never_acquired_or_joined_is_a_gap(tmp_path: Path):

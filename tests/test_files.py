@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,10 @@ def test_a_split_fif_counts_once_and_what_is_no_recording_never(tmp_path: Path):
     # A broken one is there, and its reader says what is wrong with it.
     (tmp_path / "broken_raw.fif").write_bytes(b"rubbish")
     assert _found(tmp_path, ".") == ["broken_raw.fif", *recordings]
+
+
+def test_two_stars_within_a_name_are_refused_in_words(tmp_path: Path):
+    _touch(tmp_path, "a.edf")
+    if sys.version_info < (3, 13):  # later it is a pattern like any other
+        with pytest.raises(UsageError, match=r"\*\* has to stand alone between slashes"):
+            _found(tmp_path, "**.edf")

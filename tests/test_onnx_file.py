@@ -81,6 +81,16 @@ def _with_node(model: object) -> None:
     )
 
 
+def _with_lots(model: object) -> None:
+    node = onnx.helper.make_node("RandomNormalLike", ["logits"], ["noise"])
+    model.graph.node.append(node)  # type: ignore[attr-defined]
+
+
+def _in_training(model: object) -> None:
+    node = onnx.helper.make_node("BatchNormalization", ["logits"] * 5, ["n"], training_mode=1)
+    model.graph.node.append(node)  # type: ignore[attr-defined]
+
+
 def _with_branch(model: object) -> None:
     helper = onnx.helper
     branch = helper.make_graph(
@@ -88,6 +98,39 @@ def _with_branch(model: object) -> None:
     )
     node = helper.make_node("If", ["logits"], ["w"], then_branch=branch, else_branch=branch)
     model.graph.node.append(node)  # type: ignore[attr-defined]
+
+
+def test_sparse_weights_in_an_attribute_reach_no_other_file(tmp_path: Path) -> None:
+    helper, kind = onnx.helper, onnx.TensorProto
+    (tmp_path / "secret").write_bytes(bytes(range(16)))
+    values = kind(name="v", dims=[2], data_type=kind.FLOAT, data_location=kind.EXTERNAL)
+    entry = values.external_data.add()
+    entry.key, entry.value = "location", "secret"
+    indices = helper.make_tensor("i", kind.INT64, [2], [0, 1])
+    sparse = helper.make_sparse_tensor(values, indices, [4])
+    model = graph()
+    model.graph.node.append(helper.make_node("Constant", [], ["more"], sparse_value=sparse))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model.SerializeToString())
+    opened, sha256 = onnx_file.opened(path)
+    read = opened.graph.node[-1].attribute[0].sparse_tensor.values
+    assert (read.data_location, read.raw_data) == (kind.DEFAULT, bytes(range(16)))
+    (tmp_path / "secret").write_bytes(bytes(16))
+    assert onnx_file.opened(path)[1] != sha256
+
+
+def test_a_file_that_many_weights_share_counts_for_each_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved_with_weights_beside(tmp_path / "net.onnx", "net.data")
+    model = onnx.load_model_from_string(path.read_bytes())
+    for n in range(9):
+        again = model.graph.initializer.add()
+        again.CopyFrom(next(one for one in model.graph.initializer if one.name == "kernel"))
+        again.name = f"again{n}"
+    path.write_bytes(model.SerializeToString())
+    monkeypatch.setattr(onnx_file, "MAX_FILE", path.stat().st_size + 5 * 4 * 5 * 3 * 7)
+    refused(path, "larger than 2 GiB")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +142,8 @@ def _with_branch(model: object) -> None:
         ),
         (_with_function, "functions of its own"),
         (_with_branch, "org.evil"),
+        (_with_lots, "draws lots"),
+        (_in_training, "draws lots"),
     ],
 )
 def test_operators_of_others_are_refused_wherever_they_stand(

@@ -139,7 +139,7 @@ def test_labels_are_renamed_to_the_models() -> None:
     # Nor is what follows from it told as another fault.
     assert "missing channel" not in refusal(stream, rename={"A9": "Fp1"})
     said = refusal(STREAM, rename={"EXG1": "Cz"})
-    assert "labelled Cz: number 1 (EXG1) and 3 (cz) of 4" in said
+    assert "gives another channel the name of Cz: number 1 (EXG1) and 3 (cz); rename both" in said
     silent = replace(STREAM, labels=("",) * 4)
     named = picked(silent, channels=("1", "2", "3", "Fp1"), rename={"2": "Cz", "3": "O2"})
     assert named.indices == (3, 1, 2)

@@ -23,3 +23,18 @@ def test_markers_are_in_order_and_without_what_is_invisible() -> None:
     )
     assert recording.markers == ((0.5, "two lines"), (1.0, "left"), (2.0, "S  1"))
     assert recording.stream.name == "x"
+
+
+def test_an_event_that_two_sources_tell_is_one() -> None:
+    markers = [(1.0, "5"), (1.004, "5"), (1.5, "5"), (1.5, "6"), (2.0, "5")]
+    recording = from_file(
+        Path("x.fif"),
+        type="EEG",
+        rate=100.0,
+        labels=["C3"],
+        units=["volts"],
+        samples=np.zeros((3, 1)),
+        stamps=np.arange(3) / 100,
+        markers=markers,
+    )
+    assert recording.markers == ((1.0, "5"), (1.5, "5"), (1.5, "6"), (2.0, "5"))

@@ -157,7 +157,7 @@ def test_a_layout_that_does_not_fit_is_refused_with_the_one_that_does() -> None:
     said = contract(layout=["channels", "steps", 1])
     with pytest.raises(UsageError, match=re.escape("in the layout [channels, steps, 1]: remove")):
         fit(model_for((STEPS, CHANNELS)), said)
-    with pytest.raises(UsageError, match=re.escape("add to the contract layout: [1, channels, st")):
+    with pytest.raises(UsageError, match=re.escape("write layout: [1, channels, steps] instead")):
         fit(model_for((1, CHANNELS, STEPS)), said)
     with pytest.raises(UsageError, match=re.escape("so one input (None, 3, 20, 1)")):
         fit(model_for((STEPS, CHANNELS + 1)), said)

@@ -47,3 +47,11 @@ def test_of_bits_beside_their_sum_the_sum_alone_counts() -> None:
     assert without_bits(["STI001", "STI002", "STI101"]) == [2]
     assert without_bits(["STI 014", "STI 001"]) == [0]
     assert without_bits(["TRIG", "Marker"]) == [0, 1]
+    # Another channel holds no bits.
+    assert without_bits(["STI001", "STI 014", "TRIG"]) == [1, 2]
+
+
+def test_the_lines_of_a_status_channel_are_codes_in_every_format() -> None:
+    status = np.repeat([0x1FF00, 0xFF00, 0xFF01, 0xFF03, 0xFF00], 5)
+    assert codes(status, "Status") == [(10, 1), (15, 3)]
+    assert codes(np.repeat([0, 256, 1], 2), "Status") == [(2, 256), (4, 1)]

@@ -196,3 +196,10 @@ def test_cases_of_types_and_formats():
     assert _case("t_lower")[0].stream.type == "eeg"
     assert _case("f_double")[0].samples.dtype == np.float64
     refused(CASES / "xdf/t_exg.xdf", "'ExG'")
+
+
+def test_a_marker_stream_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    path = tmp_path / "s.xdf"
+    path.write_bytes(_session().content)
+    with pytest.raises(UsageError, match=r"no stream 'nots' for the markers.*it has 'notes'"):
+        read_recording(path, markers="nots")

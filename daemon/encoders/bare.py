@@ -70,7 +70,8 @@ def adopt(
     """
     bundle.require_free(out)
     network, _ = loading.load_network(path, architecture=architecture, replaced=replaced)
-    steps, channels, classes = _said(network)
+    layout = _layout(given.get("layout"))
+    steps, channels, classes = _said(network, layout)
     hints = {"channels": channels, "classes": classes}
     answers = {key: given.get(key) for key in QUESTIONS}
     if steps is not None and answers["window"] is None:
@@ -91,15 +92,17 @@ def adopt(
             "channels": _listed(answers["channels"]),
             "unit": (answers["unit"] or "").strip(),
             "classes": _listed(answers["classes"]),
-            "layout": _layout(given.get("layout")),
+            "layout": layout,
             "output": given.get("output") or "probabilities",
         },
         f"the contract of {path}",
     )
     try:
         check_fit(network, contract)
+        if contract.output == "probabilities" and network.activation in ("linear", "log_softmax"):
+            raise UsageError(f"it ends in {network.activation}, so it gives logits: write that")
     except UsageError as error:
-        raise UsageError(f"model {path}: {error}") from None
+        raise UsageError(f"model {path}: {error} (here: --layout, --output)") from None
     with bundle.written(out) as folder:
         suffix = path.suffix.lower().replace(".hdf5", ".h5")
         if isinstance(network, OnnxNetwork):
@@ -126,13 +129,14 @@ def _save(model: keras.Model, path: Path) -> None:
         model.save(path)
 
 
-def _said(network: Network) -> tuple[int | None, int | None, int | None]:
+def _said(network: Network, layout: list[str] | None) -> tuple[int | None, int | None, int | None]:
     """Steps, channels and classes, as far as the model's shapes say them."""
     steps, channels = None, None
     if len(network.inputs) > 1:
         steps, channels = network.inputs[0].shape[0], len(network.inputs)
     elif found := readings(network.inputs[0].shape):
-        _, steps, channels = found[0]
+        asked = [one for one in found if layout is None or [*one[0]] == layout]
+        _, steps, channels = (asked or found)[0]
     classes = network.outputs[0].shape[-1] if network.outputs[0].shape else None
     return steps, channels, 2 if classes == 1 else classes
 

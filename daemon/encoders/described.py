@@ -18,6 +18,7 @@ from daemon.encoders import architectures, engines, loading
 from daemon.encoders.loading import LoadedModel
 from daemon.encoders.network import Network
 from daemon.encoders.plan import CPU, Job, Plan, plan
+from daemon.encoders.shapes import require_windows
 from daemon.errors import UsageError
 from daemon.layout import LAYOUTS, PER_CHANNEL, STANDARD, Layout, layout_text, readings
 
@@ -39,6 +40,8 @@ class Guess:
     classes : int
     logits : bool
         It gives logits.
+    swapped : bool
+        Recurrent layers would go over fewer steps than there are channels.
     """
 
     layouts: tuple[Layout, ...]
@@ -46,6 +49,7 @@ class Guess:
     channels: int | None
     classes: int
     logits: bool
+    swapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def guessed(network: Network) -> Guess:
     UsageError
         No contract can fit: it takes something else than windows of samples.
     """
+    require_windows(network)
     inputs, outputs = network.inputs, network.outputs
     shape = inputs[0].shape
     classes = outputs[0].shape[0] if len(outputs) == 1 and len(outputs[0].shape) == 1 else None
@@ -165,6 +170,8 @@ def guessed(network: Network) -> Guess:
         layouts = LAYOUTS[-2:]
     else:
         found = readings(shape)
+        if network.recurrent_first:  # which goes along the first axis, whatever was meant by it
+            found = [one for one in found if one[0][0] == "steps"]
         if not found:
             raise UsageError(
                 f"this model takes {inputs[0]}, which no layout of steps and channels fits: it is "
@@ -175,7 +182,8 @@ def guessed(network: Network) -> Guess:
     if (steps or 1) * (channels or 1) > _MOST:
         raise UsageError(f"this model takes {_listed(inputs)}: no computer holds such a window")
     logits = _gives_logits(network, layouts[0], steps, channels)
-    return Guess(layouts, steps, channels, 2 if classes == 1 else classes, logits)
+    swapped = network.recurrent_first and bool(steps and channels and steps < channels)
+    return Guess(layouts, steps, channels, 2 if classes == 1 else classes, logits, swapped)
 
 
 def _require_flat_window(values: int | None) -> None:
@@ -217,6 +225,12 @@ def contract_lines(path: Path, guess: Guess) -> list[str]:
         "    unit: microvolts # of the samples that it was trained on",
         f"    classes: []      # {fill}{guess.classes}, in the order of its outputs",
     ]
+    if guess.swapped:
+        lines.append(
+            f"    # Recurrent layers go over {guess.steps} steps of {guess.channels} channels.\n"
+            f"    # If it has {guess.steps} channels, the axes are swapped: build it with\n"
+            f"    # input_shape=({guess.channels}, {guess.steps}) and train it again."
+        )
     layout, *others = guess.layouts
     if layout not in (STANDARD, PER_CHANNEL) or others:
         also = f"  # or, by its shape alone, {' or '.join(map(layout_text, others))}"

@@ -128,6 +128,11 @@ def _require_outputs(job: Job, outputs: list[Float32]) -> None:
     UsageError
         Probabilities are no distribution; or what should be logits is one each time.
     """
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise UsageError(
+            "the model's outputs are not finite numbers, for random samples: its weights may be "
+            "NaN; train it anew with a lower learning rate"
+        )
     distributions = [is_distribution(output) for output in outputs]
     shown = ", ".join(f"{value:.4g}" for value in outputs[0])
     if not job.logits and not all(distributions):

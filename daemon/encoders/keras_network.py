@@ -17,6 +17,17 @@ from daemon.records import Float32
 from daemon.reorder import model_inputs
 from daemon.text import clean
 
+# What gives the values that it takes, in another shape or averaged.
+_PASSING = {"Flatten", "Reshape", "Permute", "Dropout", "Identity", "ActivityRegularization"}
+_PASSING |= {f"GlobalAveragePooling{n}D" for n in (1, 2, 3)}
+# Layers and operations that are an activation themselves.
+_FUNCTIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
+_FUNCTIONS |= {"Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid"}
+# What leaves time on the axis that it was on.
+_KEEPING = {"InputLayer", "Masking", "Activation", "BatchNormalization", "LayerNormalization"}
+_KEEPING |= {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout"}
+_KEEPING |= {"Identity", "Normalization", "Rescaling"}
+
 
 class KerasNetwork:
     """Wraps ``model``; see `daemon.encoders.network.Network`.
@@ -61,18 +72,21 @@ class KerasNetwork:
     def activation(self) -> str | None:
         if len(self.model.outputs) != 1:
             return None
-        last: Any = self.model
-        while isinstance(last, keras.Model):
-            last = last.outputs[0]._keras_history.operation
-        if type(last) is keras.layers.Softmax:
-            return "softmax"
+        tensor = self.model.outputs[0]
+        while True:
+            last: Any = tensor._keras_history.operation
+            if isinstance(last, keras.Model):
+                tensor = last.outputs[0]
+            elif type(last).__name__ in _PASSING:
+                (tensor,) = last._inbound_nodes[tensor._keras_history.node_index].input_tensors
+            else:
+                break
         name = getattr(getattr(last, "activation", None), "__name__", None)
-        return name if isinstance(name, str) else None
+        return name if isinstance(name, str) else _FUNCTIONS.get(type(last).__name__)
 
     @cached_property
     def recurrent_first(self) -> bool:
-        layers = [one for one in self.model.layers if type(one) is not keras.layers.InputLayer]
-        return bool(layers) and isinstance(layers[0], keras.layers.RNN)
+        return _is_recurrent_first(self.model)
 
     def stack(self) -> Stack:
         return fuse(self.model)
@@ -87,6 +101,18 @@ class KerasNetwork:
 
     def run(self, device: str, layout: Layout) -> Run:
         return as_built(self.model, device, layout)
+
+
+def _is_recurrent_first(model: keras.Model) -> bool:
+    for layer in model.layers:
+        if type(layer).__name__ in _KEEPING:
+            continue
+        if isinstance(layer, keras.Model):
+            return _is_recurrent_first(layer)
+        # Of Bidirectional, or another wrapper, what is wrapped.
+        inner = getattr(layer, "forward_layer", None) or getattr(layer, "layer", None) or layer
+        return isinstance(inner, keras.layers.RNN)
+    return False
 
 
 def as_built(model: keras.Model, device: str, layout: Layout) -> Run:
@@ -107,12 +133,17 @@ def as_built(model: keras.Model, device: str, layout: Layout) -> Run:
             try:
                 output: Float32 = classify(inputs).numpy()[0]
             except tf.errors.OpError as error:
-                # Before it stands where in Keras the operation was made.
-                said = clean(str(error).rpartition("\n\n")[2].partition("\n")[0], 200)
-                raise UsageError(f"the model does not run on {device}: {said}") from None
+                raise UsageError(f"the model does not run on {device}: {_gist(error)}") from None
         return output
 
     return run
+
+
+def _gist(error: Exception) -> str:
+    """TensorFlow's own sentence, which stands behind where in Keras the operation was made."""
+    lines = str(error).splitlines()
+    last = max((n for n, line in enumerate(lines) if not line), default=-1)
+    return clean(" ".join(lines[last + 1 : last + 2]), 200)
 
 
 def _tensor(tensor: Any) -> Tensor:

@@ -151,6 +151,10 @@ def load_network(
     """
     if path.suffix.lower() == ONNX:
         _require_model_file(path)
+        if architecture or replaced:
+            raise UsageError(
+                f"model {path}: an ONNX model is whole: leave out --architecture and --replace"
+            )
         return load_onnx(path, seal)
     model, sha256 = _load(path, seal, architecture, replaced)
     try:

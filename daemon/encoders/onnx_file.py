@@ -23,6 +23,8 @@ MAX_FILE = (1 << 31) - (1 << 20)  # what a protocol buffer can hold, less its ow
 
 _STANDARD = ("", "ai.onnx")
 _AGAIN = "export it again with torch.onnx.export"
+_RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"}
+_RANDOM |= {"Bernoulli", "Multinomial"}
 
 
 def opened(path: Path, seal: Seal | None = None) -> tuple[Any, str]:
@@ -47,7 +49,7 @@ def opened(path: Path, seal: Seal | None = None) -> tuple[Any, str]:
         onnx is not installed.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError, Error
 
     content = _read(path, MAX_FILE)
     digest = hashlib.sha256(content)
@@ -65,9 +67,11 @@ def opened(path: Path, seal: Seal | None = None) -> tuple[Any, str]:
             left = _embed(tensor, path.parent, beside, left)
     for name in sorted(beside):
         digest.update(hashlib.sha256(beside[name]).digest())
+    if _holds_external(model):
+        raise Refused(f"it has weights in another file where nobody looks for them; {_AGAIN}")
     try:
         onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+    except (onnx.checker.ValidationError, Error, ValueError, RuntimeError) as error:
         gist = clean(str(error), 200)
         raise Refused(f"it is no valid ONNX model ({gist}); {_AGAIN}") from None
     return model, digest.hexdigest()
@@ -93,6 +97,13 @@ def _require_standard(model: Any) -> None:
             )
     for graph in _graphs(model.graph):
         for node in graph.node:
+            if node.op_type in _RANDOM or any(
+                attribute.name == "training_mode" and attribute.i for attribute in node.attribute
+            ):
+                raise Refused(
+                    f"its node {node.name[:60]!r} ({node.op_type[:60]}) draws lots, so that its "
+                    "answer would differ each time: call net.eval() and export it again"
+                )
             if node.domain not in _STANDARD:
                 raise Refused(
                     f"its node {node.name[:60]!r} is an operator of {node.domain[:60]!r}, not "
@@ -126,6 +137,22 @@ def _tensors(model: Any) -> Iterator[Any]:
             for attribute in node.attribute:
                 yield from [attribute.t] if attribute.HasField("t") else []
                 yield from attribute.tensors
+                sparse = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+                for one in [*sparse, *attribute.sparse_tensors]:
+                    yield from (one.values, one.indices)
+
+
+def _holds_external(message: Any) -> bool:
+    """Whether anything in the model, wherever it stands, still points to another file."""
+    for field, value in message.ListFields():
+        if field.name == "external_data" or (field.name == "data_location" and value):
+            return True
+        if field.message_type is None:
+            continue
+        values = value if field.is_repeated else [value]
+        if any(map(_holds_external, values)):
+            return True
+    return False
 
 
 def _embed(tensor: Any, folder: Path, beside: dict[str, bytes], left: int) -> int:
@@ -141,7 +168,6 @@ def _embed(tensor: Any, folder: Path, beside: dict[str, bytes], left: int) -> in
         if not (folder / name).is_file():
             raise Refused(f"its weights lie in {name[:60]!r}, which is not beside it: copy it too")
         beside[name] = _read(folder / name, left)
-        left -= len(beside[name])
     content = beside[name]
     try:
         first = int(where.get("offset", 0))
@@ -150,6 +176,9 @@ def _embed(tensor: Any, folder: Path, beside: dict[str, bytes], left: int) -> in
         first = count = -1
     if first < 0 or count < 0 or first + count > len(content):
         raise Refused(f"its weights {tensor.name[:60]!r} reach beyond the end of {name[:60]!r}")
+    left -= count  # each tensor has a copy of its own
+    if left < 0:
+        raise Refused("it is larger than 2 GiB")
     tensor.raw_data = content[first : first + count]
     tensor.data_location = type(tensor).DEFAULT
     del tensor.external_data[:]

@@ -33,11 +33,8 @@ _ACTIVATIONS = {
     "LogSoftmax": "log_softmax",
     "Sigmoid": "sigmoid",
     "HardSigmoid": "hard_sigmoid",
-    "Gemm": "linear",
-    "MatMul": "linear",
-    "Add": "linear",
-    "Conv": "linear",
 }
+_LINEAR = {"Gemm", "MatMul", "Conv"}
 _RECURRENT = {"LSTM", "GRU", "RNN"}
 _LISTED = 200  # layers that are shown
 
@@ -126,6 +123,11 @@ class OnnxNetwork:
         node = makers.get(self._graph.output[0].name) if len(self._graph.output) == 1 else None
         while node is not None and node.op_type in _RESHAPING and node.input:
             node = makers.get(node.input[0])
+        if node is not None and node.op_type == "Add":  # the bias behind a product
+            node = next((makers[name] for name in node.input if name in makers), None)
+            return "linear" if node is not None and node.op_type in _LINEAR else None
+        if node is not None and node.op_type in _LINEAR:
+            return "linear"
         return _ACTIVATIONS.get(node.op_type) if node is not None else None
 
     @cached_property
@@ -141,6 +143,7 @@ class OnnxNetwork:
 
     def run(self, device: str, layout: Layout) -> Run:
         names = [tensor.name for tensor in self._session.get_inputs()]
+        # Those that `daemon.encoders.shapes.require_windows` lets through.
         dtypes = [np.dtype(tensor.dtype) for tensor in self.inputs]
 
         def run(samples: Float32) -> Float32:

@@ -46,20 +46,39 @@ def check_fit(network: Network, contract: Contract) -> Layout:
         fits(tensor.shape, layout, steps, channels) for tensor in network.inputs
     ):
         raise UsageError(_misfit(network, contract))
-    batch = network.inputs[0].batch
-    if any(tensor.batch not in (None, 1) for tensor in network.inputs):
-        raise UsageError(
-            f"the model's batch size is fixed to {batch}, but windows come one at a time: "
-            f"build it without batch_size (or batch_shape) and save it again"
-        )
+    require_windows(network)
+    _check_outputs(network, contract)
+    return layout
+
+
+def require_windows(network: Network) -> None:
+    """Make sure that the model takes windows of numbers, one at a time, whatever their layout.
+
+    Raises
+    ------
+    UsageError
+        It takes something else; or its one output is always 1.
+    """
+    if not network.inputs:
+        raise UsageError("the model has no input")
+    again = "export it again" if network.library == "ONNX Runtime" else "save it again"
     for tensor in network.inputs:
+        if tensor.batch not in (None, 1):
+            raise UsageError(
+                f"the model's batch size is fixed to {tensor.batch}, but windows come one at a "
+                f"time: build it without (or for a batch of 1) and {again}"
+            )
         if tensor.dtype not in _FLOATS:
             raise UsageError(
                 f"the model's input {tensor.name!r} takes {tensor.dtype}, EEG is float32: build "
-                f"it with keras.Input(…, dtype='float32')"
+                f"it for float32 and {again}"
             )
-    _check_outputs(network, contract)
-    return layout
+    one = len(network.outputs) == 1 and network.outputs[0].shape == (1,)
+    if one and network.activation in ("softmax", "log_softmax"):
+        raise UsageError(
+            f"the model's one output is a {network.activation} over itself, which never changes: "
+            "end it with a sigmoid, or with an output for each class"
+        )
 
 
 def _check_outputs(network: Network, contract: Contract) -> None:
@@ -77,6 +96,11 @@ def _check_outputs(network: Network, contract: Contract) -> None:
                 f"the model ends in a {activation}, so it gives probabilities: write output: "
                 "probabilities into the contract instead of logits"
             )
+    elif single and activation is None and "output" not in contract.model_fields_set:
+        raise UsageError(
+            "nothing tells whether the model's one output is a probability: write output: "
+            "probabilities into the contract, or output: logits"
+        )
     elif single and activation not in (None, "sigmoid", "hard_sigmoid"):
         raise UsageError(
             f"the model's one output is {activation}, no probability: where it was trained with "
@@ -109,6 +133,8 @@ def _misfit(network: Network, contract: Contract) -> str:
         says += f" in the layout {layout_text(contract.layout)}"
     if len(found) == 1 and found[0] == STANDARD:
         return f"{takes}; {says}: remove the layout"
+    if len(found) == 1 and contract.layout:
+        return f"{takes}; {says}: write layout: {layout_text(found[0])} instead"
     if len(found) == 1:
         return f"{takes}; {says}, which lie so: add to the contract layout: {layout_text(found[0])}"
     if found:

@@ -45,10 +45,11 @@ def gaps_of(
         length = duration if np.isfinite(duration) and duration > 0 else 0.0
         kind = text.casefold()
         if kind in _CUTS and 0 < first < count:
-            gaps[first] = max(gaps.get(first, 0.0), length or UNKNOWN)
+            gaps[first] = max(gaps.get(first, 0.0), length)
         elif kind == _SKIP:
             received[first : first + round(length * rate)] = False
-    return gaps, received
+    # What one annotation knows counts more than that another does not.
+    return {first: length or UNKNOWN for first, length in gaps.items()}, received
 
 
 def on_the_clock(

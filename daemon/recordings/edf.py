@@ -204,6 +204,8 @@ def _values(digital: Digital, trigger: Signal, header: Header) -> Digital | Floa
         return digital
     physical = _physical(digital, trigger)
     step = abs(trigger.scale[0])
+    if step > 1:  # nobody can have scaled codes that follow each other into it
+        return digital
     whole = np.abs(physical - np.rint(physical)) <= 0.501 * step
     still = 2 * np.count_nonzero(np.diff(digital)) < len(digital)
     return physical if whole.all() or not still else digital

@@ -59,7 +59,7 @@ def read_set(path: Path, type: str) -> Recording:
     stamps, moved = on_the_clock(count, rate, gaps)
     marks = [(moved(at), text) for at, _, text in events]
     for n in without_bits([labels[n] for n in triggers]):
-        found = codes(samples[:, triggers[n]])
+        found = codes(samples[:, triggers[n]], labels[triggers[n]])
         marks += [(float(stamps[at]), str(code)) for at, code in found]
     return from_file(
         path,

@@ -53,7 +53,9 @@ def _trigger_channels(eeg: XdfStream) -> Iterator[tuple[int, str]]:
     labels = eeg.about.labels
     triggers = [n for n, label in enumerate(labels) if is_trigger(label)]
     for n in without_bits([labels[n] for n in triggers]):
-        yield from ((at, str(code)) for at, code in codes(eeg.values[:, triggers[n]]))
+        yield from (
+            (at, str(code)) for at, code in codes(eeg.values[:, triggers[n]], labels[triggers[n]])
+        )
 
 
 def _events(stream: XdfStream) -> Iterator[tuple[int, str]]:

@@ -54,7 +54,7 @@ def read_fif(path: Path, type: str) -> Recording:
             durations = raw.annotations.duration.tolist()
             texts = [str(text) for text in raw.annotations.description]
             triggers = _triggers(raw) or ([] if texts else _events_beside(path, raw))
-        except ImportError:
+        except (ImportError, UsageError):
             raise
         except Exception as error:
             raise unreadable(path, error) from error
@@ -83,7 +83,7 @@ def _triggers(raw: Any) -> list[tuple[float, str]]:
     return [
         (at / float(raw.info["sfreq"]), str(code))
         for n in without_bits([names[n] for n in triggers])
-        for at, code in codes(raw.get_data([triggers[n]])[0])
+        for at, code in codes(raw.get_data([triggers[n]])[0], names[triggers[n]])
     ]
 
 
@@ -96,12 +96,16 @@ def _events_beside(path: Path, raw: Any) -> list[tuple[float, str]]:
     """Of ``x_raw.fif``, what ``x-eve.fif`` beside it lists: when, and the number."""
     import mne
 
-    named = re.fullmatch(r"(.+)[-_](raw|eeg|meg)\.fif(\.gz)?", path.name)
-    beside = path.with_name(f"{named[1]}-eve.fif") if named else path
-    if beside == path or not beside.is_file():
+    stem = re.sub(r"\.fif(\.gz)?$", "", path.name)
+    named = (f"{stem}-eve.fif", re.sub(r"[-_](raw|eeg|meg)$", "", stem) + "-eve.fif")
+    beside = next((path.with_name(name) for name in named if path.with_name(name).is_file()), None)
+    if beside is None or beside == path:
         return []
     rate = float(raw.info["sfreq"])
-    found = mne.read_events(beside, verbose="error")
+    try:
+        found = mne.read_events(beside, verbose="error")
+    except Exception as error:
+        raise unreadable(beside, error) from error
     return [(float(at - raw.first_samp) / rate, str(number)) for at, _, number in found]
 
 

@@ -43,9 +43,16 @@ def recording_files(patterns: Sequence[str]) -> list[Path]:
 def _recordings(pattern: Path) -> Iterator[Path]:
     """Recordings in a folder, or that fit a pattern."""
     if pattern.is_dir():
-        candidates = pattern.rglob("*")
+        candidates = [*pattern.rglob("*")]
     else:
-        candidates = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
+        try:
+            within = str(pattern.relative_to(pattern.anchor))
+            candidates = [*Path(pattern.anchor).glob(within)]
+        except ValueError:
+            raise UsageError(
+                f"recordings: in {pattern} the ** has to stand alone between slashes, as in "
+                "data/**/*.fif"
+            ) from None
     for file in candidates:
         name = file.name.lower()
         hidden = any(part.startswith(".") for part in {*file.parts} - {*pattern.parts})

@@ -7,6 +7,7 @@ and warn about is kept quiet, what they fail with becomes one line.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from daemon.recordings.eeglab import read_set
 from daemon.recordings.fif import read_fif
 from daemon.recordings.recording import Recording
 from daemon.recordings.xdf import read_xdf
+from daemon.text import clean
 
 FIF = (".fif", ".fif.gz")
 _XDF, _EDF, _SET = (".xdf", ".xdfz", ".xdf.gz"), (".edf", ".bdf"), ".set"
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (*_XDF, *_EDF, *FIF, _SET)
 
@@ -64,6 +68,12 @@ def read_recording(
         if lower.endswith(_XDF):
             given = {key: value for key, value in wanted.items() if value is not None}
             return read_xdf(path, given, markers, strict=strict)
+        if markers is not None:
+            log.warning(
+                "recording %s has no streams to choose by the name %s: all its markers count",
+                path,
+                clean(markers),
+            )
         if lower.endswith(_EDF):
             return read_edf(path, type or "EEG", channels, strict=strict)
         if lower.endswith(FIF):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from daemon.records import Float64, Samples, StreamDescription
 from daemon.text import clean, marker_text
 
@@ -86,7 +88,21 @@ def from_file(
         labels=tuple(map(clean, labels)),
         units=tuple(map(clean, units)),
     )
-    return Recording(path, stream, samples, stamps, stamps, in_order(markers))
+    return Recording(path, stream, samples, stamps, stamps, once(in_order(markers), 1 / rate))
+
+
+def once(markers: Markers, period: float) -> Markers:
+    """``markers`` without those that tell the same again within a sample, as two sources do.
+
+    A code of a trigger channel that the file also has as an annotation is one event.
+    """
+    kept: list[Marker] = []
+    latest: dict[str, float] = {}
+    for at, text in markers:
+        if at - latest.get(text, -np.inf) > 1.01 * period:
+            kept.append((at, text))
+            latest[text] = at
+    return tuple(kept)
 
 
 def in_order(markers: Iterable[Marker]) -> Markers:

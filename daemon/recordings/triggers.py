@@ -5,7 +5,7 @@ Rules that hold here:
 - Every change to a value other than 0 is a marker, that from nothing to the first sample included:
   a code that is held until the next one counts once, and so does a pulse.
 - A code is written as people do: a whole number without a fraction.
-- In a BDF file ``Status`` has 24 bits, of which the low 16 are trigger lines. A line from 8 to 15
+- BioSemi's ``Status`` has 24 bits, of which the low 16 are trigger lines. A line from 8 to 15
   that is high in every sample is open: nothing is plugged in there, and it is no part of a code.
 - Where channels hold the bits of a sum (Neuromag's STI001 … beside STI101), the sum alone counts.
 """
@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.records import Samples
+from daemon.text import normal_label
 
-Digital = npt.NDArray[np.int32]
+Digital = npt.NDArray[np.signedinteger]
 
 # What drivers and converters call such channels. A label is one if it has nothing but these words
 # and numbers in it, and one word that says so by itself.
@@ -28,7 +29,8 @@ _TELLING = {"STI", "STIM", "STIMULUS", "STATUS", "DIGITAL", "DIN", "TTL"}
 _TELLING |= {"TRIG", "TRIGS", "TRIGGER", "TRIGGERS", "TRG", "MARKER", "MARKERS", "EVENT", "EVENTS"}
 _BESIDE = {"IN", "INPUT", "CH", "CHAN", "CHANNEL", "CODE", "CODES", "LINE", "PORT"}
 
-# In the order in which they count.
+_BIT = re.compile(r"STI\d{3}")
+# Sums of bits, in the order in which they count.
 _SUMS = ("STI101", "STI014")
 
 
@@ -39,12 +41,12 @@ def is_trigger(label: str) -> bool:
 
 
 def without_bits(labels: Sequence[str]) -> list[int]:
-    """Indices of the trigger channels that count: all, or the one that is the sum of the others."""
+    """Indices of the trigger channels that count: all but those that hold bits beside their sum."""
     plain = ["".join(label.split()).upper() for label in labels]
-    for name in _SUMS:
-        if name in plain:
-            return [plain.index(name)]
-    return list(range(len(labels)))
+    total = next((name for name in _SUMS if name in plain), None)
+    return [
+        n for n, name in enumerate(plain) if not total or name == total or not _BIT.fullmatch(name)
+    ]
 
 
 def changes(values: Samples) -> list[int]:
@@ -61,10 +63,12 @@ def status_lines(status: Digital) -> Digital:
     return codes
 
 
-def codes(values: Samples) -> list[tuple[int, int]]:
+def codes(values: Samples, label: str = "") -> list[tuple[int, int]]:
     """Find the codes of one trigger channel, ``values`` (n,): at which sample, and which."""
     numbers = np.nan_to_num(np.asarray(values, np.float64))
     whole = np.rint(numbers.clip(-(2**53), 2**53)).astype(np.int64)
+    if normal_label(label) == "STATUS" and len(whole) and whole.min() >= 0:
+        whole = status_lines(whole)
     return [(at, int(whole[at])) for at in changes(whole)]
 
 

@@ -30,7 +30,14 @@ def recording_of(
     path: Path, eeg: XdfStream, streams: Iterable[XdfStream], markers: str | None
 ) -> Recording:
     """``eeg`` with the markers of ``streams``, or of those of the name ``markers`` alone."""
+    streams = list(streams)
     telling = [stream for stream in streams if markers in (None, stream.about.name)]
+    if not telling:
+        names = ", ".join(repr(s.about.name) for s in streams if s is not eeg)
+        raise UsageError(
+            f"recording {path} has no stream {clean(markers or '')!r} for the markers; beside the "
+            f"EEG it has {names or 'none'}"
+        )
     marks = markers_beside(eeg, telling)
     return Recording(path, eeg.about, eeg.values, eeg.stamps, eeg.synchronized, marks)
 

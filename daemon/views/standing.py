@@ -75,7 +75,10 @@ def standing(seen: Snapshot) -> Standing:
     full = seen.figures.get("eegd_window_ratio")
     if full is not None and full < 1:
         whole = said.window_seconds if said else None
-        share = f"{full * whole:.0f} of {whole:.0f} s" if whole else f"{full:.0%}"
+        share = f"{full:.0%}"
+        if whole:
+            digits = 0 if whole >= 2 else 1
+            share = f"{full * whole:.{digits}f} of {whole:.{digits}f} s"
         return Standing("waiting", "Filling the window", reason, share)
     quiet = seen.now - seen.daemon.heard
     patience = _PATIENCE + 5 * (said.hop_seconds if said else 1.0)
