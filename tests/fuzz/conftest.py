@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 HANG = 60.0  # seconds; such an input takes milliseconds on an idle machine
+START = 600.0  # seconds; TensorFlow's import takes a minute on a loaded one
 
 
 @pytest.fixture
@@ -43,19 +44,27 @@ class Worker:
                 bufsize=1,
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             )
+            self._line(START)
         assert self._process.stdin
-        assert self._process.stdout
         self._process.stdin.write(f"{kind} {path}\n")
-        if not select.select([self._process.stdout], [], [], HANG)[0]:
+        line = self._line(HANG)
+        if line is None:
             self.close()
             return "bug", f"no answer within {HANG:g} s"
-        line = self._process.stdout.readline()
         if not line:
             code = self._process.wait()
             self._process = None
             return "bug", f"the process ended with {code}"
         outcome, text = json.loads(line)
         return outcome, text
+
+    def _line(self, seconds: float) -> str | None:
+        """Read the process's next line, empty if it ended; None if none comes in time."""
+        assert self._process
+        assert self._process.stdout
+        if not select.select([self._process.stdout], [], [], seconds)[0]:
+            return None
+        return self._process.stdout.readline()
 
     def close(self) -> None:
         if self._process is not None:

@@ -1,7 +1,7 @@
 """A process that opens files on request, so that a crash or a hang in a library is only its own.
 
-A line with ``kind path`` in, a line of JSON out: [outcome, text]. ``ok`` and ``refused`` are
-what may happen, ``bug`` is everything else, with its traceback.
+Says ``ready``; then a line with ``kind path`` in, a line of JSON out: [outcome, text]. ``ok``
+and ``refused`` are what may happen, ``bug`` is everything else, with its traceback.
 """
 
 import json
@@ -52,6 +52,7 @@ def run(kind: str, path: Path) -> tuple[str, str]:
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     answers, sys.stdout = sys.stdout, sys.stderr
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         kind, _, path = line.rstrip("\n").partition(" ")
         answers.write(json.dumps(run(kind, Path(path))) + "\n")
