@@ -9,6 +9,7 @@ import pytest
 from refused import written
 from xdf_writer import XdfWriter
 
+from daemon.errors import EegdError
 from daemon.recordings.reading import read_recording
 from daemon.recordings.recording import Markers
 
@@ -143,4 +144,5 @@ def test_trigger_channels_of_the_eeg_are_markers_and_stay_in_it(tmp_path: Path):
     assert recording.stream.labels == ("C3", "TRG")
     np.testing.assert_array_equal(recording.samples[:, 1], codes)
     assert len(read_recording(path, markers="amp").markers) == 3
-    assert read_recording(path, markers="marks").markers == ()
+    with pytest.raises(EegdError, match="no stream 'marks' for the markers"):
+        read_recording(path, markers="marks")
