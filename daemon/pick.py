@@ -17,7 +17,7 @@ from daemon.contract import MAX_RATE, Contract
 from daemon.errors import ContractError
 from daemon.overrides import NO_OVERRIDES, Overrides, labels_of, rate_of
 from daemon.records import StreamDescription
-from daemon.text import normal_label
+from daemon.text import listed, normal_label
 from daemon.units import MICROVOLTS, known_unit, says_nothing, unit_of
 
 # The nominal rate is a declaration, so it is compared as one; the tolerance (Hz) only forgives a
@@ -299,8 +299,7 @@ class _Comparison:
 
 
 def _listed(labels: Sequence[str]) -> str:
-    more = len(labels) - _LISTED
-    return ", ".join(label or "?" for label in labels[:_LISTED]) + f" and {more} more" * (more > 0)
+    return listed([label or "?" for label in labels], _LISTED)
 
 
 def _rate(hertz: float) -> Fraction:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from daemon.reasons import Code, Reason
 from daemon.records import Float32
 from daemon.ring import Ring
+from daemon.text import listed
 
 # All in microvolts, peak to peak where a range is meant.
 #
@@ -199,9 +200,8 @@ class Quality:
 
     def _of(self, which: npt.NDArray[np.bool_], code: Code, what: str) -> Reason:
         labels = tuple(compress(self._labels, which))
-        more = len(labels) - _NAMED
-        listed = ", ".join(labels[:_NAMED]) + f" and {more} more" * (more > 0)
-        return Reason(code, f"channel{'s'[: len(labels) > 1]} {listed}: {what}", labels)
+        named = listed(labels, _NAMED)
+        return Reason(code, f"channel{'s'[: len(labels) > 1]} {named}: {what}", labels)
 
     def _gather(self) -> None:
         """What all blocks but the next, the last sample's, say of a window that ends with it."""

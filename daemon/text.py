@@ -8,7 +8,7 @@ type: theirs is what `marker_text` leaves, in a comparison as in a message.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LENGTH = 128
 
@@ -44,6 +44,12 @@ def quoted(text: str) -> str:
     text = marker_text(text)
     cut = text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
     return f'"{cut}"' if "'" in cut else f"'{cut}'"
+
+
+def listed(names: Sequence[object], most: int) -> str:
+    """``names`` with commas between, ``most`` of them, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(map(str, names[:most])) + f" and {more} more" * (more > 0)
 
 
 def nearly(texts: Iterable[str], wanted: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from daemon.discovery import matches
 from daemon.errors import ContractError
 from daemon.pick import pick_for
 from daemon.records import StreamDescription
-from daemon.text import clean
+from daemon.text import clean, listed
 
 _HEADS = ("NAME", "TYPE", "HOST", "CH", "RATE", "FORMAT", "UNIT", "MODEL")
 _TEXTS = 3  # columns whose text others chose, and which give way to the width
@@ -95,11 +95,9 @@ def _row(offer: Offer) -> tuple[str, ...]:
 def _details(offer: Offer) -> list[tuple[str, str]]:
     stream = offer.stream
     labels = list(filter(None, stream.labels))
-    more = len(labels) - _LABELS
-    shown = ", ".join(labels[:_LABELS]) + f" and {more} more" * (more > 0)
     said = [("source_id: ", stream.source_id or "none")]
     if labels or stream.channel_count > 1:
-        said.insert(0, ("labels: ", shown or "none"))
+        said.insert(0, ("labels: ", listed(labels, _LABELS) or "none"))
     if offer.why:
         said.append(("assumed: " if offer.fits else "does not fit: ", offer.why))
     return said

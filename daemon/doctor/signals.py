@@ -16,6 +16,7 @@ from daemon.doctor.streams import Heard
 from daemon.overrides import Overrides, rate_of
 from daemon.records import Float64
 from daemon.regression import RATE_TOLERANCE
+from daemon.text import listed
 from daemon.timeline import LATEST
 from daemon.units import MICROVOLTS, Unit, known_unit, unit_of
 
@@ -203,6 +204,4 @@ def _likely(value: float) -> Unit | None:
 
 
 def _named(one: Heard, indices: Sequence[int]) -> str:
-    return ", ".join(one.stream.labels[n] or f"number {n + 1}" for n in indices[:8]) + (
-        f" and {len(indices) - 8} more" * (len(indices) > 8)
-    )
+    return listed([one.stream.labels[n] or f"number {n + 1}" for n in indices], 8)

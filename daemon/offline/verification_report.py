@@ -15,7 +15,7 @@ from typing import Any
 
 from daemon.offline.verification import Check
 from daemon.reasons import CONNECTION, kind
-from daemon.text import clean
+from daemon.text import clean, listed
 
 _FAULTS = {
     "contradicted": "abstain where the recorded EEG gives an answer, or the other way round",
@@ -206,14 +206,9 @@ class Findings:
 
 
 def _those(numbers: Sequence[int]) -> str:
-    more = f" and {len(numbers) - _LISTED} more" if len(numbers) > _LISTED else ""
-    listed = ", ".join(map(str, numbers[:_LISTED]))
-    return f"prediction{'s'[: len(numbers) > 1]} {listed}{more}"
+    return f"prediction{'s'[: len(numbers) > 1]} {listed(numbers, _LISTED)}"
 
 
 def _ranges(ranges: Sequence[tuple[int, int]]) -> str:
-    more = f" and {len(ranges) - _LISTED} more" if len(ranges) > _LISTED else ""
-    listed = ", ".join(
-        str(first) if first == last else f"{first} to {last}" for first, last in ranges[:_LISTED]
-    )
-    return listed + more
+    named = [str(first) if first == last else f"{first} to {last}" for first, last in ranges]
+    return listed(named, _LISTED)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from daemon.offline.performance import balanced_accuracy
+from daemon.text import listed
 from daemon.training.scores import Indices, confusion
 from daemon.training.splits import Fold
 from daemon.training.windows import Dataset
@@ -38,14 +39,14 @@ def coincidences(data: Dataset, folds: Sequence[Fold]) -> list[str]:
         others = [
             set(np.unique(data.targets[data.recording == r]).tolist()) - {c} for r in recordings
         ]
-        listed = _listed([data.recordings[r] for r in recordings])
+        runs = listed([data.recordings[r] for r in recordings], _LISTED)
         if several and len(recordings) and not any(others):
-            found.append(f"{name} is in {listed} alone, where no other class is")
+            found.append(f"{name} is in {runs} alone, where no other class is")
         elif several and len(recordings) == 1 and (absent := occurring - others[0] - {c}):
-            names = _listed([data.classes[a] for a in sorted(absent)])
-            found.append(f"{name} is in {listed} alone, where {names} never occurs")
+            names = listed([data.classes[a] for a in sorted(absent)], _LISTED)
+            found.append(f"{name} is in {runs} alone, where {names} never occurs")
         elif len(np.unique(data.block[mine])) == 1:
-            found.append(f"all of {name} lies in one stretch of {listed}")
+            found.append(f"all of {name} lies in one stretch of {runs}")
     time = from_time_alone(data, np.arange(len(data.targets)))
     if not found and time is not None and time >= (1 + 1 / len(data.classes)) / 2:
         found.append(
@@ -109,8 +110,3 @@ def from_time_alone(data: Dataset, which: Indices) -> float | None:
             there = np.bincount(targets[others & (part == p)], minlength=classes)
             answers[inside & (part == p)] = (there / totals).argmax()
     return balanced_accuracy(confusion(targets, answers, classes))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + f" and {more} more" * (more > 0)
